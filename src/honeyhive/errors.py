@@ -1,0 +1,99 @@
+"""One tree of errors. Each says what is wrong, where, the way out, and the exit code it stands for.
+
+    HoneyHiveError            70  a fault of ours
+    ├── InputError             2  the user's input is wrong
+    │   ├── ConfigError           … in `honeyhive.yml`, a flag or an action input
+    │   ├── DatasetError          … in a dataset
+    │   ├── UserCodeError         … in a `module:callable` that cannot be loaded
+    │   └── InstallError          … in the requirements that `install` names
+    ├── RunFileError           3  a run file cannot be read, or is not whole
+    ├── NoDecisionError        4  nothing to decide with
+    └── Cancelled        130/143  stopped by a signal; what was finished is kept
+"""
+
+from __future__ import annotations
+
+
+class HoneyHiveError(Exception):
+    """What every error of ours is: a message, a hint at the way out, and the place where that is known."""
+
+    exit_code = 70
+    title = "Internal error"
+
+    def __init__(
+        self, message: str, *, hint: str = "", file: str | None = None, line: int | None = None, column: int | None = None
+    ) -> None:
+        """`line` and `column` count from 1; `file` is the path as the user knows it."""
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.file = file
+        self.line = line
+        self.column = column
+
+    @property
+    def place(self) -> str:
+        """`file:line:column`, as much of it as is known; empty where nothing is."""
+        return ":".join(str(part) for part in (self.file, self.line, self.column) if part is not None)
+
+    def __str__(self) -> str:
+        """Place, message and hint in one line."""
+        place = f"{self.place}: " if self.place else ""
+        hint = f" ({self.hint})" if self.hint else ""
+        return f"{place}{self.message}{hint}"
+
+
+class InputError(HoneyHiveError):
+    """The user's input or configuration is wrong."""
+
+    exit_code = 2
+    title = "Wrong input"
+
+
+class ConfigError(InputError):
+    """`honeyhive.yml`, a flag or an action input is wrong."""
+
+    title = "Wrong configuration"
+
+
+class DatasetError(InputError):
+    """The dataset cannot be read as one."""
+
+    title = "Wrong dataset"
+
+
+class UserCodeError(InputError):
+    """The user's function or evaluator cannot be loaded."""
+
+    title = "Cannot load your code"
+
+
+class InstallError(InputError):
+    """The user's requirements cannot be installed together with ours."""
+
+    title = "Cannot install your requirements"
+
+
+class RunFileError(HoneyHiveError):
+    """A run file is malformed or not whole."""
+
+    exit_code = 3
+    title = "Broken run"
+
+
+class NoDecisionError(HoneyHiveError):
+    """There is nothing to decide with: the baseline is missing, unusable or not comparable."""
+
+    exit_code = 4
+    title = "No decision"
+
+
+class Cancelled(HoneyHiveError):  # noqa: N818 - the word of GitHub and of the run file's status
+    """The run was stopped by a signal: 130 after SIGINT, 143 after SIGTERM."""
+
+    title = "Cancelled"
+
+    def __init__(self, message: str, *, signal_number: int, hint: str = "") -> None:
+        """The exit code follows the shell's rule, 128 + signal."""
+        super().__init__(message, hint=hint)
+        self.exit_code = 128 + signal_number
