@@ -7,9 +7,14 @@ merges, nothing nested deeper than `MAX_DEPTH`. What is refused is refused by li
 from __future__ import annotations
 
 import dataclasses
+import datetime
+import enum
 import json
 import math
+import numbers
+import pathlib
 import re
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -36,15 +41,15 @@ class Malformed(ValueError):  # noqa: N818 - it names what the text is
 def load_json(text: str) -> Any:
     """The value of a JSON text (RFC 8259), or `Malformed`."""
     value, end = load_json_prefix(text, 0)
-    rest = text[end:].strip(" \t\r\n")
-    if rest:
-        raise _at(text, len(text) - len(text[end:].lstrip(" \t\r\n")), "more text after the end of the value")
+    rest = _after_space(text, end)
+    if rest < len(text):
+        raise _at(text, rest, "more text after the end of the value")
     return value
 
 
 def load_json_prefix(text: str, start: int) -> tuple[Any, int]:
     """The JSON value that begins at `start` (white space allowed before it), and where it ends."""
-    begin = _JSON_SPACE.match(text, start).end()  # type: ignore[union-attr]  # the pattern matches the empty string
+    begin = _after_space(text, start)
     try:
         value, end = _STRICT_JSON.raw_decode(text, begin)
     except json.JSONDecodeError as error:
@@ -53,9 +58,14 @@ def load_json_prefix(text: str, start: int) -> tuple[Any, int]:
         raise _locate_refused(text, begin, str(error)) from error
     except RecursionError:
         raise _at(text, begin, f"nested deeper than {MAX_DEPTH} levels") from None
-    if _too_deep(value):
+    # Counting brackets is ten times cheaper than walking the value, and settles it for all but a few.
+    if text.count("[", begin, end) + text.count("{", begin, end) > MAX_DEPTH and _too_deep(value):
         raise _at(text, begin, f"nested deeper than {MAX_DEPTH} levels")
     return value, end
+
+
+def _after_space(text: str, start: int) -> int:
+    return _JSON_SPACE.match(text, start).end()  # type: ignore[union-attr]  # the pattern matches the empty string
 
 
 class _RefusedValue(ValueError):  # noqa: N818
@@ -74,18 +84,25 @@ def _constant(name: str) -> Any:
 
 
 def _integer(digits: str) -> int:
-    if len(digits) > 20 or not _INT_MIN <= (number := int(digits)) <= _INT_MAX:
+    if len(digits) > 20:
+        raise _RefusedValue("number does not fit 64 bits")
+    return _fitting(int(digits))
+
+
+def _fitting(number: int) -> int:
+    if not _INT_MIN <= number <= _INT_MAX:
         raise _RefusedValue("number does not fit 64 bits")
     return number
 
 
 def _float(digits: str) -> float:
     number = float(digits)
-    if math.isinf(number):
+    if math.isinf(number) or (number == 0 and _MANTISSA_ABOVE_ZERO.match(digits)):
         raise _RefusedValue("number does not fit a 64-bit float")
     return number
 
 
+_MANTISSA_ABOVE_ZERO = re.compile(r"[-+0.]*[1-9]")
 _STRICT_JSON = json.JSONDecoder(
     object_pairs_hook=_object, parse_constant=_constant, parse_int=_integer, parse_float=_float
 )
@@ -94,8 +111,12 @@ _JSON_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"(?P<colon>[ \t\r\n]*:)?|-?(?:NaN|Inf
 
 
 def _json_fault(error: json.JSONDecodeError, text: str) -> str:
-    if error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated string"):
+    rest = text[error.pos :].rstrip()
+    cut_off = any(word.startswith(rest) for word in ("true", "false", "null", "-"))  # so does nothing at all
+    if cut_off or error.msg.startswith("Unterminated string"):
         return "the text ends in the middle of a value"
+    if error.msg.startswith("Invalid control character"):
+        return "a line end or another control character inside a string"
     return error.msg[0].lower() + error.msg[1:]
 
 
@@ -145,7 +166,12 @@ def _at(text: str, position: int, message: str) -> Malformed:
 
 def shown(text: str, limit: int = 60) -> str:
     """`text` quoted for a message: one line, control characters escaped, at most `limit` characters of it."""
-    return json.dumps(text if len(text) <= limit else text[: limit - 1] + "…", ensure_ascii=False)
+    quoted = json.dumps(text if len(text) <= limit else text[: limit - 1] + "…", ensure_ascii=False)
+    return _UNSHOWABLE.sub(lambda character: f"\\u{ord(character.group()):04x}", quoted)
+
+
+# Terminal controls, ends of lines, changes of writing direction, and halves of characters, which UTF-8 cannot hold.
+_UNSHOWABLE = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 # --- writing JSON ----------------------------------------------------------------------------------------------------
@@ -172,41 +198,52 @@ def compact_json(value: Any) -> bytes:
     return text.encode("utf-8", "replace")
 
 
-def plain(value: Any, depth: int = 0) -> Any:
+def plain(value: Any, around: tuple[int, ...] = ()) -> Any:
     """`value` in JSON's own types, the same on every machine; never an object's address, never NaN.
 
     What JSON has no word for becomes: dataclasses and Pydantic models a mapping, sets a sorted list, bytes their
-    hex digits, dates their ISO form, a number that is not finite its name as text, anything else its type's name.
+    hex digits, dates their ISO form, enums and arrays what they hold, other numbers, paths and UUIDs their text, a
+    number that is not finite its name as text, anything else its type's name. `around` is for its own use.
     """
-    if value is None or isinstance(value, str | bool | int):
+    if value is None or isinstance(value, str | bool):
         return value
+    if isinstance(value, int):
+        return value if value.bit_length() <= _LONGEST_INT else hex(value)
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
-    if depth >= MAX_DEPTH:
+    if len(around) >= MAX_DEPTH:
         return "<nested too deep>"
-    return _plain_compound(value, depth + 1)
+    if id(value) in around:
+        return "<contains itself>"
+    return _plain_compound(value, (*around, id(value)))
 
 
-def _plain_compound(value: Any, depth: int) -> Any:
+_LONGEST_INT = 10_000  # bits: Python refuses to write out integers of more than 4,300 digits
+_AS_TEXT = (numbers.Number, uuid.UUID, pathlib.PurePath, datetime.timedelta)
+
+
+def _plain_compound(value: Any, around: tuple[int, ...]) -> Any:
     if isinstance(value, Mapping):
-        return {_plain_key(key): plain(item, depth) for key, item in value.items()}
+        return {_plain_key(key): plain(item, around) for key, item in value.items()}
     if isinstance(value, set | frozenset):
-        return sorted((plain(item, depth) for item in value), key=canonical_json)
+        return sorted((plain(item, around) for item in value), key=canonical_json)
     if isinstance(value, bytes | bytearray | memoryview):
         return bytes(value).hex()
     if isinstance(value, Sequence):
-        return [plain(item, depth) for item in value]
+        return [plain(item, around) for item in value]
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: plain(getattr(value, field.name), depth) for field in dataclasses.fields(value)}
-    return _plain_object(value, depth)
+        return {field.name: plain(getattr(value, field.name), around) for field in dataclasses.fields(value)}
+    if isinstance(value, enum.Enum):
+        return plain(value.value, around)
+    return _plain_object(value, around)
 
 
-def _plain_object(value: Any, depth: int) -> Any:
-    for method, arguments in (("model_dump", {"mode": "python"}), ("isoformat", {})):
+def _plain_object(value: Any, around: tuple[int, ...]) -> Any:
+    for method, arguments in (("model_dump", {"mode": "python"}), ("isoformat", {}), ("tolist", {})):
         convert = getattr(type(value), method, None)
         if callable(convert):
-            return plain(convert(value, **arguments), depth)
-    return f"<{type(value).__module__}.{type(value).__qualname__}>"
+            return plain(convert(value, **arguments), around)
+    return str(value) if isinstance(value, _AS_TEXT) else f"<{type(value).__module__}.{type(value).__qualname__}>"
 
 
 def _plain_key(key: Any) -> str:
@@ -238,23 +275,23 @@ def load_yaml(text: str) -> YamlDocument:
 
     So `no`, `on` and `2024-01-31` are text, `1e-3` is a number, and a key is always text.
     """
+    if unreadable := _YAML_UNREADABLE.search(text):
+        raise _at(text, unreadable.start(), f"the character {shown(unreadable.group())}, which YAML does not allow")
     try:
-        reader = _YamlReader(yaml.parse(text, Loader=_YAML_PARSER))
-        return reader.document()
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        message = " ".join(str(error.problem or error.context or "not YAML").split())
-        if mark is None:
-            raise Malformed(message) from error
-        raise Malformed(message, line=mark.line + 1, column=mark.column + 1) from error
+        return _YamlReader(yaml.parse(text, Loader=_YAML_PARSER)).document()
     except yaml.YAMLError as error:
-        raise Malformed(" ".join(str(error).split())) from error
+        message = str(getattr(error, "problem", None) or getattr(error, "context", None) or error)
+        mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+        place = len(text) if mark is None else min(mark.index, len(text))  # it may stand on the line after the last
+        raise _at(text, place, " ".join(message.split())) from error
 
 
 _YAML_PARSER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _YAML_INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _YAML_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _YAML_NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
+# What the YAML specification calls not printable; halves of characters among them.
+_YAML_UNREADABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _YAML_WORDS = {"": None, "~": None, "null": None, "Null": None, "NULL": None} | {
     word: word.lower() == "true" for word in ("true", "True", "TRUE", "false", "False", "FALSE")
 }
@@ -263,7 +300,7 @@ _YAML_WORDS = {"": None, "~": None, "null": None, "Null": None, "NULL": None} | 
 class _YamlReader:
     """Builds one value from the parser's events; the events carry the places and show what was written as a tag."""
 
-    def __init__(self, events: Iterator[yaml.Event]) -> None:
+    def __init__(self, events: Iterator[Any]) -> None:  # the stubs give events no marks; the parser's have them
         self._events = events
         self._places: dict[Path, tuple[int, int]] = {}
 
@@ -279,14 +316,13 @@ class _YamlReader:
             raise _at_mark(after, "a second document (`---`): one file holds one")
         return YamlDocument(value=value, places=self._places)
 
-    def _value(self, event: yaml.Event, path: Path) -> Any:
+    def _value(self, event: Any, path: Path) -> Any:
         if isinstance(event, yaml.AliasEvent):
             raise _at_mark(event, "an alias (`*name`): write the value out")
-        if getattr(event, "tag", None) is not None:
-            raise _at_mark(event, f"a YAML tag ({shown(event.tag)}): only plain values are read")
+        _refuse_tag(event)
         if len(path) > MAX_DEPTH:
             raise _at_mark(event, f"nested deeper than {MAX_DEPTH} levels")
-        self._places[path] = (event.start_mark.line + 1, event.start_mark.column + 1)
+        self._places[path] = _place(event)
         if isinstance(event, yaml.MappingStartEvent):
             return self._mapping(path)
         if isinstance(event, yaml.SequenceStartEvent):
@@ -298,12 +334,13 @@ class _YamlReader:
         while not isinstance(event := next(self._events), yaml.MappingEndEvent):
             if not isinstance(event, yaml.ScalarEvent):
                 raise _at_mark(event, "a key that is not plain text")
+            _refuse_tag(event)
             key = event.value
             if key == "<<" and not event.style:
                 raise _at_mark(event, "a merge key (`<<`): write the values out")
             if key in result:
                 raise _at_mark(event, f"duplicate key {shown(key)}")
-            place = (event.start_mark.line + 1, event.start_mark.column + 1)
+            place = _place(event)
             result[key] = self._value(next(self._events), (*path, key))
             self._places[*path, key] = place  # what is wrong with a value is best shown at its key
         return result
@@ -315,6 +352,11 @@ class _YamlReader:
         return result
 
 
+def _refuse_tag(event: Any) -> None:
+    if event.tag is not None:
+        raise _at_mark(event, f"a YAML tag ({shown(event.tag)}): only plain values are read")
+
+
 def _scalar(event: Any) -> Any:
     text: str = event.value
     if event.style:  # quoted or a block: text as it stands
@@ -323,7 +365,7 @@ def _scalar(event: Any) -> Any:
         return _YAML_WORDS[text]
     try:
         if _YAML_INT.fullmatch(text):
-            return _integer(text) if text[:2] not in ("0o", "0x") else int(text, 0)
+            return _integer(text) if text[:2] not in ("0o", "0x") else _fitting(int(text, 0))
         if _YAML_FLOAT.fullmatch(text):
             return _float(text)
     except _RefusedValue as refused:
@@ -333,5 +375,10 @@ def _scalar(event: Any) -> Any:
     return text
 
 
+def _place(event: Any) -> tuple[int, int]:
+    return event.start_mark.line + 1, event.start_mark.column + 1
+
+
 def _at_mark(event: Any, message: str) -> Malformed:
-    return Malformed(message, line=event.start_mark.line + 1, column=event.start_mark.column + 1)
+    line, column = _place(event)
+    return Malformed(message, line=line, column=column)

@@ -1,14 +1,14 @@
 """One tree of errors. Each says what is wrong, where, the way out, and the exit code it stands for.
 
-    HoneyHiveError            70  a fault of ours
-    ├── InputError             2  the user's input is wrong
-    │   ├── ConfigError           … in `honeyhive.yml`, a flag or an action input
-    │   ├── DatasetError          … in a dataset
-    │   ├── UserCodeError         … in a `module:callable` that cannot be loaded
-    │   └── InstallError          … in the requirements that `install` names
-    ├── RunFileError           3  a run file cannot be read, or is not whole
-    ├── NoDecisionError        4  nothing to decide with
-    └── Cancelled        130/143  stopped by a signal; what was finished is kept
+HoneyHiveError            70  a fault of ours
+├── InputError             2  the user's input is wrong
+│   ├── ConfigError           … in `honeyhive.yml`, a flag or an action input
+│   ├── DatasetError          … in a dataset
+│   ├── UserCodeError         … in a `module:callable` that cannot be loaded
+│   └── InstallError          … in the requirements that `install` names
+├── RunFileError           3  a run file cannot be read, or is not whole
+├── NoDecisionError        4  nothing to decide with
+└── Cancelled        130/143  stopped by a signal; what was finished is kept
 """
 
 from __future__ import annotations
@@ -21,7 +21,13 @@ class HoneyHiveError(Exception):
     title = "Internal error"
 
     def __init__(
-        self, message: str, *, hint: str = "", file: str | None = None, line: int | None = None, column: int | None = None
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        file: str | None = None,
+        line: int | None = None,
+        column: int | None = None,
     ) -> None:
         """`line` and `column` count from 1; `file` is the path as the user knows it."""
         super().__init__(message)
@@ -51,9 +57,23 @@ class InputError(HoneyHiveError):
 
 
 class ConfigError(InputError):
-    """`honeyhive.yml`, a flag or an action input is wrong."""
+    """`honeyhive.yml`, a flag or an action input is wrong; `path` leads to the key, as far as it is known."""
 
     title = "Wrong configuration"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        path: tuple[str | int, ...] = (),
+        file: str | None = None,
+        line: int | None = None,
+        column: int | None = None,
+    ) -> None:
+        """The path is relative to whatever was being read; who knows the file adds the place."""
+        super().__init__(message, hint=hint, file=file, line=line, column=column)
+        self.path = path
 
 
 class DatasetError(InputError):
@@ -63,9 +83,14 @@ class DatasetError(InputError):
 
 
 class UserCodeError(InputError):
-    """The user's function or evaluator cannot be loaded."""
+    """The user's function or evaluator cannot be loaded; `traceback` is that of their code alone."""
 
     title = "Cannot load your code"
+
+    def __init__(self, message: str, *, hint: str = "", traceback: str = "") -> None:
+        """The traceback is text of several lines, empty where no code of theirs ran."""
+        super().__init__(message, hint=hint)
+        self.traceback = traceback
 
 
 class InstallError(InputError):
@@ -88,12 +113,20 @@ class NoDecisionError(HoneyHiveError):
     title = "No decision"
 
 
+class ReportingError(HoneyHiveError):
+    """The verdict stands, but some place where it should be told cannot be written."""
+
+    exit_code = 5
+    title = "Reporting failed"
+
+
 class Cancelled(HoneyHiveError):  # noqa: N818 - the word of GitHub and of the run file's status
     """The run was stopped by a signal: 130 after SIGINT, 143 after SIGTERM."""
 
     title = "Cancelled"
+    first_exit_code = 128
 
     def __init__(self, message: str, *, signal_number: int, hint: str = "") -> None:
         """The exit code follows the shell's rule, 128 + signal."""
         super().__init__(message, hint=hint)
-        self.exit_code = 128 + signal_number
+        self.exit_code = self.first_exit_code + signal_number

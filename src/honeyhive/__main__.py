@@ -1,0 +1,5 @@
+"""`python -m honeyhive`: the command line."""
+
+from honeyhive.cli import main
+
+main()

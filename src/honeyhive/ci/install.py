@@ -1,0 +1,108 @@
+"""An environment for the user's code, where our distribution and their requirements are resolved together."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import distribution
+from pathlib import Path
+
+from honeyhive.ci.commands import neutralise
+from honeyhive.documents import shown
+from honeyhive.errors import InstallError
+
+_TIME_LIMIT = 30 * 60
+
+
+def install(
+    requirements: str,
+    *,
+    python_version: str | None,
+    directory: Path,
+    into: Path,
+    environ: Mapping[str, str],
+    echo: Callable[[str], None],
+) -> Path:
+    """Make an environment at `into` that has our distribution and `requirements`; its Python interpreter's path.
+
+    `requirements` is a requirements file, a folder with a `pyproject.toml`, or packages separated by spaces or
+    commas. A requirement of theirs on `honeyhive` is met by ours. Build steps of packages run as processes that see
+    `environ` alone. Raises `InstallError` with what the resolver said where the two do not go together.
+    """
+    uv = _uv()
+    python = into / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+    wanted = ["--python", python_version or sys.executable]
+    _run([uv, "venv", "--no-project", *wanted, str(into)], directory, environ, echo)
+    ours = f"honeyhive @ {our_source()}"
+    overrides = into / "honeyhive-override.txt"
+    overrides.write_text(f"{ours}\n", encoding="utf-8")
+    arguments = ["--python", str(python), "--override", str(overrides), ours, *_requirements(requirements, directory)]
+    _run([uv, "pip", "install", *arguments], directory, environ, echo)
+    return python
+
+
+def our_source() -> str:
+    """The URL that our own distribution was installed from (PEP 610)."""
+    recorded = distribution("honeyhive").read_text("direct_url.json")
+    url = json.loads(recorded).get("url") if recorded else None
+    if not isinstance(url, str):
+        raise InstallError(
+            "install: it is not recorded where this honeyhive came from",
+            hint="install honeyhive from its wheel, its folder or its git repository",
+        )
+    return url
+
+
+def _requirements(requirements: str, directory: Path) -> list[str]:
+    path = directory / requirements
+    if path.is_dir():
+        return [str(path)]
+    if path.is_file():
+        return ["-r", str(path)]
+    names = requirements.replace(",", " ").split()
+    if len(names) == 1 and (names[0].endswith((".txt", ".toml", ".lock", ".cfg")) or "/" in names[0]):
+        raise InstallError(f"install: there is no {shown(requirements)}", hint=f"it is looked for in {directory}")
+    if any(name.startswith("-") for name in names):
+        raise InstallError(
+            f"install: {shown(requirements)} has an option in it", hint="put options in a requirements file"
+        )
+    return names
+
+
+def _uv() -> str:
+    beside = Path(sys.executable).with_name("uv")
+    found = str(beside) if beside.is_file() else shutil.which("uv")
+    if found is None:
+        raise InstallError("install: uv is not there to install with", hint="pip install uv")
+    return found
+
+
+def _run(command: Sequence[str], directory: Path, environ: Mapping[str, str], echo: Callable[[str], None]) -> None:
+    try:
+        done = subprocess.run(  # noqa: S603 - a list, no shell; the command is ours
+            command,
+            cwd=directory,
+            env=dict(environ),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=_TIME_LIMIT,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise InstallError(f"install: not done after {_TIME_LIMIT // 60} minutes") from error
+    said = done.stdout.decode("utf-8", "replace").splitlines()
+    for line in said:
+        echo(neutralise(line))
+    if done.returncode:
+        raise InstallError(f"install: {_complaint(said)}", hint="see the lines above; change the requirements")
+
+
+def _complaint(said: Sequence[str]) -> str:
+    """What the resolver said, from its first complaint on, in one line."""
+    start = next((number for number, line in enumerate(said) if line.lstrip().startswith(("×", "error:"))), 0)
+    text = " ".join(" ".join(said[start:]).replace("×", "").replace("╰─▶", "").replace("error:", "").split())
+    return text[:1_000] or "the installer failed and said nothing"

@@ -1,0 +1,222 @@
+"""The gate's middle: prepare everything, run in a child, judge together. What it finds is a value; `cli` acts on it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from honeyhive.ci.candidate import check_candidate, interrupted
+from honeyhive.ci.config import ExperimentConfig
+from honeyhive.ci.git import workspace_root
+from honeyhive.ci.install import install
+from honeyhive.ci.settings import NO_BASELINE, Settings
+from honeyhive.ci.worker import child_environment, run_in_child
+from honeyhive.errors import Cancelled, ConfigError, HoneyHiveError, NoDecisionError, RunFileError
+from honeyhive.experiments.dataset import Columns, Dataset
+from honeyhive.gate.broken import Broken, broken_by
+from honeyhive.gate.comparison import Comparison, compare
+from honeyhive.gate.metrics import BUILT_IN
+from honeyhive.gate.thresholds import Threshold, with_default_errors
+from honeyhive.gate.verdict import Case, Verdict, judge
+from honeyhive.result import RunResult
+from honeyhive.runfile import read_run, set_aside
+
+Finding = Verdict | Broken
+
+
+@dataclass(frozen=True, kw_only=True)
+class Edge:
+    """What the gate touches of the world: the environment, the log, and the folder for its report."""
+
+    environ: Mapping[str, str]
+    echo: Callable[[str], None]
+    report_dir: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """One experiment with what became of it, and the files that it is made from."""
+
+    config: ExperimentConfig
+    finding: Finding
+    folder: Path
+    run_file: Path
+    baseline_file: Path | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Prepared:
+    """An experiment whose input has been read and found right, before anything of it runs."""
+
+    config: ExperimentConfig
+    dataset: Dataset
+    baseline: RunResult | None
+    run_file: Path
+
+
+def run_gate(settings: Settings, edge: Edge) -> tuple[Judged, ...]:
+    """Run every experiment of the settings and judge them together.
+
+    What is wrong with one experiment is its finding (`Broken`). Nothing is run while something is known to be
+    wrong: it would be paid for and thrown away.
+    """
+    prepared = [_guarded(config, settings, edge) for config in settings.experiments]
+    cases = [_not_run(item) if isinstance(item, _Prepared) else item for item in prepared]
+    ready = [item for item in prepared if isinstance(item, _Prepared)]
+    if len(ready) == len(prepared):
+        cases = list(_cases(ready, settings, edge))
+    verdicts = iter(judge([case for case in cases if isinstance(case, Case)]))
+    findings = [next(verdicts) if isinstance(case, Case) else case for case in cases]
+    return tuple(
+        Judged(
+            config=config,
+            finding=finding,
+            folder=(folder := experiment_folder(edge.report_dir, config, settings)),
+            run_file=run_file(folder),
+            baseline_file=_baseline_file(config, settings),
+        )
+        for config, finding in zip(settings.experiments, findings, strict=True)
+    )
+
+
+def experiment_folder(report_dir: Path, config: ExperimentConfig, settings: Settings) -> Path:
+    """Where the files of one experiment go: the report folder itself, or a folder in it where there are several."""
+    return report_dir if len(settings.experiments) == 1 else report_dir / config.name
+
+
+def run_file(folder: Path) -> Path:
+    """The run file in an experiment's folder."""
+    return folder / "run.jsonl"
+
+
+def open_dataset(config: ExperimentConfig, settings: Settings) -> Dataset:
+    """The dataset of an experiment, every row of it read and checked."""
+    columns = Columns(inputs=config.inputs, ground_truth=config.ground_truth, id=config.id)
+    path, workspace = settings.directory / config.dataset, workspace_root(settings.directory)
+    return Dataset.open(path, workspace=workspace, columns=columns, limit=settings.limit)
+
+
+def read_baseline(path: Path) -> RunResult:
+    """A baseline that can be held against something; `NoDecisionError` where it is damaged or was never finished."""
+    run = read_run(path)
+    try:
+        finished = sum(1 for _ in run.outcomes)
+    except RunFileError as error:
+        raise NoDecisionError(
+            f"the baseline cannot be read: {error.message}",
+            file=error.file,
+            line=error.line,
+            hint="make it anew: honeyhive run",
+        ) from error
+    if not run.complete:
+        raise NoDecisionError(
+            f"the baseline is incomplete: {finished:,} of {run.expected:,} outcomes",
+            file=str(path),
+            hint="finish it with `honeyhive run --resume`, or give another",
+        )
+    return run
+
+
+def make_case(
+    name: str,
+    candidate: RunResult,
+    baseline: RunResult | None,
+    *,
+    thresholds: tuple[Threshold, ...],
+    settings: Settings,
+) -> Case:
+    """Two runs and the user's rules, ready to be judged; `ConfigError` where there is no rule, or none that fits."""
+    declared = with_default_errors(thresholds)
+    comparison = compare(candidate, baseline, [threshold.metric for threshold in declared])
+    if not thresholds:
+        raise ConfigError("no threshold: there is nothing to decide", hint=_block_to_paste(comparison))
+    kinds = {metric: found.metric.kind for metric, found in comparison.metrics.items()}
+    settled = tuple(t.settled(kind) if (kind := kinds[t.name]) else t for t in declared)
+    return Case(experiment=name, comparison=comparison, thresholds=settled, policies=settings.policies)
+
+
+def _guarded(config: ExperimentConfig, settings: Settings, edge: Edge) -> _Prepared | Broken:
+    try:
+        baseline_file = _baseline_file(config, settings)
+        return _Prepared(
+            config=config,
+            dataset=open_dataset(config, settings),
+            baseline=read_baseline(baseline_file) if baseline_file else None,
+            run_file=run_file(experiment_folder(edge.report_dir, config, settings)),
+        )
+    except HoneyHiveError as error:
+        return broken_by(error, config.name)
+
+
+def _baseline_file(config: ExperimentConfig, settings: Settings) -> Path | None:
+    if config.baseline is None or config.baseline == NO_BASELINE:
+        return None
+    return settings.directory / config.baseline
+
+
+def _cases(ready: list[_Prepared], settings: Settings, edge: Edge) -> Iterator[Case | Broken]:
+    stopped: Broken | None = None
+    with _users_python(settings, edge) as python:
+        for item in ready:
+            if stopped is not None:
+                yield _not_run(item)
+                continue
+            case = _case(item, settings, edge, python)
+            yield case
+            if isinstance(case, Broken) and case.exit_code > Cancelled.first_exit_code:
+                stopped = case
+
+
+def _case(item: _Prepared, settings: Settings, edge: Edge, python: Path | None) -> Case | Broken:
+    """Run one experiment and make it ready to be judged."""
+    config = item.config
+    try:
+        set_aside(item.run_file)
+        ending = run_in_child(config, settings, python=python, out=item.run_file, environ=edge.environ, echo=edge.echo)
+        candidate = check_candidate(item.run_file, config, item.dataset, ending)
+        if isinstance(candidate, Broken):
+            return candidate
+        thresholds = config.parsed_thresholds()
+        return make_case(config.name, candidate, item.baseline, thresholds=thresholds, settings=settings)
+    except Cancelled as error:
+        return interrupted(item.run_file, config, item.dataset, error)
+    except HoneyHiveError as error:
+        return broken_by(error, config.name)
+
+
+@contextmanager
+def _users_python(settings: Settings, edge: Edge) -> Iterator[Path | None]:
+    """The interpreter for the user's code: one with their requirements where `install` names some, else our own."""
+    if settings.install is None:
+        yield None
+        return
+    with tempfile.TemporaryDirectory(prefix="honeyhive-install-") as folder:
+        yield install(
+            settings.install,
+            python_version=settings.python_version,
+            directory=settings.directory,
+            into=Path(folder, "environment"),
+            environ=child_environment(edge.environ, settings.pass_env),
+            echo=edge.echo,
+        )
+
+
+def _not_run(item: _Prepared) -> Broken:
+    return Broken(
+        experiment=item.config.name,
+        title="Not run",
+        message="not run, because of what is wrong with another experiment",
+        exit_code=0,
+        expected=item.dataset.count * item.config.repeats,
+        finished=0,
+    )
+
+
+def _block_to_paste(comparison: Comparison) -> str:
+    """Thresholds that fit what was seen, to start from."""
+    names = [name for name in comparison.metrics if name not in BUILT_IN]
+    rules = ", ".join(f"{name}: {{max-drop: 0.02}}" for name in names) or "latency_ms: {max: 2s}"
+    return f"it saw {', '.join(comparison.metrics)}; for example, in the experiment: thresholds: {{{rules}}}"

@@ -1,0 +1,280 @@
+"""What the gate found, told: the report folder, summary, outputs, the lines of the log and its annotations."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from honeyhive.ci.commands import Annotation, Level, error_annotation, neutralise
+from honeyhive.ci.pipeline import Edge, Finding, Judged, make_case, read_baseline
+from honeyhive.ci.publish import append_outputs, append_summary, write_file, write_json
+from honeyhive.ci.settings import Settings
+from honeyhive.documents import Malformed, load_json
+from honeyhive.errors import InputError, ReportingError, RunFileError
+from honeyhive.gate.broken import Broken
+from honeyhive.gate.checks import Check, Reason, Status
+from honeyhive.gate.headline import headline
+from honeyhive.gate.report import Context, Dataset, Evidence, render
+from honeyhive.gate.verdict import Verdict, judge
+from honeyhive.gate.verdict_json import from_json, to_json
+from honeyhive.result import Failed, Outcome
+from honeyhive.runfile import read_run
+
+REPORT_DIR = "honeyhive-report"
+COMMENT, COMPARISON = "comment.md", "comparison.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conclusion:
+    """What is left to do at the very end: lines to print, annotations to set, the code to exit with."""
+
+    lines: tuple[str, ...]
+    annotations: tuple[Annotation, ...]
+    exit_code: int
+
+
+def judge_files(candidate: Path, baseline: Path, settings: Settings) -> Judged:
+    """Two run files judged by the settings, as `compare` does it.
+
+    Raises `RunFileError` where the candidate is not whole, `NoDecisionError` where the baseline is not.
+    """
+    run, held_against = read_run(candidate), read_baseline(baseline)
+    if not run.complete:
+        finished = sum(1 for _ in run.outcomes)
+        raise RunFileError(
+            f"the candidate is incomplete: {finished:,} of {run.expected:,} outcomes",
+            file=str(candidate),
+            hint="finish it with `honeyhive run --resume`",
+        )
+    named = [experiment for experiment in settings.experiments if experiment.name == run.name]
+    config = (named or list(settings.experiments))[0]
+    if not named and len(settings.experiments) > 1:
+        raise InputError(
+            f"the run is of {run.name!r}, which the configuration does not have", hint="choose with --experiment"
+        )
+    name = run.name or config.name
+    case = make_case(name, run, held_against, thresholds=config.parsed_thresholds(), settings=settings)
+    return Judged(
+        config=config, finding=judge([case])[0], folder=candidate.parent, run_file=candidate, baseline_file=baseline
+    )
+
+
+def comment(judged: Sequence[Judged], settings: Settings) -> str:
+    """The comment on all experiments."""
+    verdicts = [item.finding for item in judged if isinstance(item.finding, Verdict)]
+    evidence = {
+        item.finding.experiment: gather_evidence(item.finding, item.run_file, item.baseline_file)
+        for item in judged
+        if isinstance(item.finding, Verdict)
+    }
+    datasets = {item.finding.experiment: Dataset(path=item.config.dataset) for item in judged if item.config.dataset}
+    context = Context(judged_by=settings.config_file or "the flags given", datasets=datasets)
+    broken = [item.finding for item in judged if isinstance(item.finding, Broken)]
+    return render(verdicts, broken=broken, evidence=evidence, context=context)
+
+
+def comment_of_json(comparison: Path, candidate: Path | None, baseline: Path | None) -> str:
+    """The comment on a comparison that was written as JSON before."""
+    try:
+        data = load_json(comparison.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror}", file=str(comparison)) from error
+    except (Malformed, UnicodeDecodeError) as error:
+        raise InputError(
+            f"not JSON: {error}", file=str(comparison), hint="honeyhive compare --json writes it"
+        ) from error
+    verdict = from_json(data)
+    evidence = gather_evidence(verdict, candidate, baseline) if candidate else {}
+    return render([verdict], evidence={verdict.experiment: evidence}, context=Context())
+
+
+def gather_evidence(verdict: Verdict, candidate: Path, baseline: Path | None) -> dict[str, Evidence]:
+    """What both runs hold of the datapoints that the verdict names, and of those that went wrong."""
+    wanted = {change.datapoint_id for change in verdict.changes}
+    ours = _outcomes_of(candidate, wanted, errors=20)
+    theirs = _outcomes_of(baseline, wanted | ours.keys(), errors=0) if baseline else {}
+    return {datapoint_id: _evidence(outcome, theirs.get(datapoint_id)) for datapoint_id, outcome in ours.items()}
+
+
+def _outcomes_of(path: Path, wanted: set[str], *, errors: int) -> dict[str, Outcome]:
+    """The first outcome of each wanted datapoint, and the first few that failed."""
+    found: dict[str, Outcome] = {}
+    for outcome in read_run(path).outcomes:
+        failed = isinstance(outcome, Failed) or bool(outcome.faults)
+        if outcome.datapoint_id not in found and (outcome.datapoint_id in wanted or (failed and errors > 0)):
+            errors -= failed
+            found[outcome.datapoint_id] = outcome
+    return found
+
+
+def _evidence(candidate: Outcome, baseline: Outcome | None) -> Evidence:
+    return Evidence(
+        datapoint_id=candidate.datapoint_id,
+        line=candidate.line,
+        inputs=candidate.inputs,
+        ground_truth=candidate.ground_truth,
+        candidate_output=_output(candidate),
+        baseline_output=_output(baseline) if baseline else None,
+        candidate_error=_error(candidate),
+        baseline_error=_error(baseline) if baseline else None,
+    )
+
+
+def _output(outcome: Outcome) -> Any:
+    return None if isinstance(outcome, Failed) else outcome.output
+
+
+def _error(outcome: Outcome) -> str | None:
+    if isinstance(outcome, Failed):
+        return str(outcome.fault)
+    return "; ".join(f"{metric}: {fault}" for metric, fault in outcome.faults.items()) or None
+
+
+# --- writing it down -------------------------------------------------------------------------------------------------
+
+
+def begin(report_dir: Path) -> None:
+    """Take away what an earlier gate reported: nothing old may look like the answer of this one."""
+    for path in (report_dir / COMMENT, report_dir / COMPARISON):
+        path.unlink(missing_ok=True)
+
+
+def publish(judged: Sequence[Judged], settings: Settings, edge: Edge) -> list[ReportingError]:
+    """Write report, summary and outputs; each may fail alone, and none of them changes the verdict."""
+    text = comment(judged, settings)
+    steps: list[Callable[[], None]] = [
+        lambda: write_file(edge.report_dir / COMMENT, text),
+        *(lambda item=item: write_json(item.folder / COMPARISON, finding_json(item.finding)) for item in judged),  # type: ignore[misc]  # bound per turn
+        lambda: append_summary(text, edge.environ),
+        lambda: append_outputs(outputs(judged, edge), edge.environ),
+    ]
+    return [problem for step in steps if (problem := _attempted(step)) is not None]
+
+
+def _attempted(step: Callable[[], None]) -> ReportingError | None:
+    try:
+        step()
+    except ReportingError as error:
+        return error
+    except OSError as error:
+        return ReportingError(f"the report cannot be written: {error}", hint="the verdict stands all the same")
+    return None
+
+
+def outputs(judged: Sequence[Judged], edge: Edge) -> dict[str, str]:
+    """The outputs of the action."""
+    summary = [finding_json(item.finding) for item in judged]
+    values = {
+        "verdict": overall(judged),
+        "passed": "true" if exit_code(judged) == 0 else "false",
+        "summary": json.dumps(summary, ensure_ascii=False, allow_nan=False),
+        "report-dir": str(edge.report_dir),
+    }
+    if len(judged) == 1:
+        finding = judged[0].finding
+        values["run-file"] = str(judged[0].run_file)
+        values["run-id"] = finding.candidate.run_id if isinstance(finding, Verdict) else ""
+        has_baseline = isinstance(finding, Verdict) and finding.baseline is not None
+        values["baseline-run-id"] = finding.baseline.run_id if has_baseline else ""  # type: ignore[union-attr]  # has_baseline says so
+    return values
+
+
+def finding_json(finding: Finding) -> dict[str, Any]:
+    """A finding as JSON: the verdict, or why there is none."""
+    if isinstance(finding, Verdict):
+        return to_json(finding)
+    return {
+        "schema": 1,
+        "verdict": "broken",
+        "experiment": finding.experiment,
+        "reason": finding.message,
+        "hint": finding.hint,
+        "expected": finding.expected,
+        "finished": finding.finished,
+        "exit_code": finding.exit_code,
+    }
+
+
+def json_text(finding: Finding) -> str:
+    """A finding as JSON text."""
+    return json.dumps(finding_json(finding), ensure_ascii=False, indent=2, allow_nan=False) + "\n"
+
+
+# --- the end ---------------------------------------------------------------------------------------------------------
+
+
+def overall(judged: Sequence[Judged]) -> str:
+    """The job's verdict in one word: the worst of its experiments."""
+    words = {"broken" if isinstance(item.finding, Broken) else item.finding.verdict.value for item in judged}
+    return next(word for word in ("broken", "failed", "undecided", "passed") if word in words)
+
+
+def exit_code(judged: Sequence[Judged]) -> int:
+    """The job's exit code: a signal first, then what is wrong or broken, then the verdicts."""
+    codes = {item.finding.exit_code for item in judged}
+    signals = [code for code in codes if code > 128]
+    return signals[0] if signals else next((code for code in (70, 2, 3, 1, 4) if code in codes), 0)
+
+
+def conclude(judged: Sequence[Judged], problems: Sequence[ReportingError] = ()) -> Conclusion:
+    """What to print last, and the exit code."""
+    code = exit_code(judged)
+    annotations = [*_open_questions(judged), *(_warning(problem) for problem in problems)]
+    if code:
+        annotations.append(_main_error(judged, code))
+    return Conclusion(lines=tuple(_lines(judged)), annotations=tuple(annotations), exit_code=code)
+
+
+def _lines(judged: Sequence[Judged]) -> Iterator[str]:
+    for item in judged:
+        finding = item.finding
+        if isinstance(finding, Broken):
+            yield neutralise(f"BROKEN     {finding.experiment}: {finding.message}")
+            for detail in finding.details:
+                yield neutralise(f"           missing: {detail}")
+            continue
+        yield neutralise(f"{finding.verdict.value.upper():<10} {finding.experiment}: {headline(finding)}")
+        for check in finding.checks:
+            yield neutralise(f"  {check.message}")
+            if check.advice:
+                yield neutralise(f"            → {check.advice}")
+        for warning in finding.warnings:
+            yield neutralise(f"  note: {warning}")
+
+
+def _open_questions(judged: Sequence[Judged]) -> Iterator[Annotation]:
+    """What was left undecided: a warning where the change looks worse or nothing could be compared, else a note."""
+    for item in judged:
+        if isinstance(item.finding, Verdict):
+            for check in item.finding.checks:
+                if check.status is Status.UNDECIDED:
+                    level = Level.NOTICE if check.reason is Reason.LOW_POWER else Level.WARNING
+                    yield Annotation(level=level, title=item.finding.experiment, message=_said(check))
+
+
+def _main_error(judged: Sequence[Judged], code: int) -> Annotation:
+    """The one line that says why the job is red."""
+    guilty = [item.finding for item in judged if item.finding.exit_code == code]
+    first, more = guilty[0], len(guilty) - 1
+    rest = f" (and {more} more)" if more else ""
+    if isinstance(first, Broken):
+        hint = f" — {first.hint}" if first.hint else ""
+        details = f"; missing: {', '.join(first.details)}" if first.details else ""
+        message = f"{first.experiment}: {first.message}{details}{hint}{rest}"
+        return Annotation(level=Level.ERROR, title=first.title, message=message)
+    status = Status.FAILED if code == 1 else Status.UNDECIDED
+    check = next(check for check in first.checks if check.gating and check.status is status)
+    title = "Worse than allowed" if code == 1 else "No decision"
+    return Annotation(level=Level.ERROR, title=title, message=f"{first.experiment}: {_said(check)}{rest}")
+
+
+def _said(check: Check) -> str:
+    return f"{check.message} — {check.advice}" if check.advice else check.message
+
+
+def _warning(problem: ReportingError) -> Annotation:
+    said = error_annotation(problem)
+    return Annotation(level=Level.WARNING, title=said.title, message=said.message)

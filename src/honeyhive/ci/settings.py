@@ -1,0 +1,241 @@
+"""What to do, settled: flags over action inputs over `honeyhive.yml`. The only module that reads inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from honeyhive.ci.config import (
+    CONFIG_FILE,
+    ConfigFile,
+    ExperimentConfig,
+    ExperimentName,
+    Names,
+    Seconds,
+    explain,
+    kebab,
+    read_config,
+)
+from honeyhive.documents import Malformed, load_yaml, shown
+from honeyhive.errors import ConfigError
+from honeyhive.gate.thresholds import did_you_mean, parse_thresholds
+from honeyhive.gate.verdict import Policies, Policy
+
+FORBIDDEN_NAMES = ("GITHUB_TOKEN", "GITHUB_OUTPUT", "GITHUB_ENV", "GITHUB_STATE", "GITHUB_STEP_SUMMARY", "GITHUB_PATH")
+FORBIDDEN_PREFIXES = ("INPUT_", "ACTIONS_")
+NO_BASELINE = "none"
+
+
+def _to_integer(value: Any) -> Any:
+    """Inputs and flags are text; what is no number is left for the complaint."""
+    return int(value) if isinstance(value, str) and value.strip().isascii() and value.strip().isdigit() else value
+
+
+_Integer = Annotated[int, BeforeValidator(_to_integer), Field(ge=1, strict=True)]
+
+
+class Inputs(BaseModel):
+    """What flags or action inputs say; `None` where they say nothing."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=kebab, populate_by_name=True)
+
+    config: str | None = Field(None, description="the configuration file (default: honeyhive.yml)")
+    experiment: Annotated[Names | None, Field(description="which experiments of it (default: all)")] = None
+    function: str | None = Field(None, description="the function under test, as module:callable")
+    dataset: str | None = Field(None, description="the dataset's path in the repository")
+    evaluators: Names | None = Field(None, description="what scores an output: module:callable, one or several")
+    inputs: Names | None = Field(None, description="flat rows: the columns that are inputs")
+    ground_truth: str | None = Field(None, description="flat rows: the column that holds the expected answer")
+    id: str | None = Field(None, description="flat rows: the column that holds the datapoint's id")
+    thresholds: str | None = Field(
+        None, description="what is allowed, for use without a file: 'accuracy: {max-drop: 0.02}'"
+    )
+    max_workers: _Integer | None = Field(None, description="how many datapoints run at the same time")
+    repeats: _Integer | None = Field(None, description="how often each datapoint runs")
+    timeout: Seconds | None = Field(None, description="time for each call of the function: 60s")
+    time_limit: Seconds | None = Field(None, description="time for the whole run of one experiment: 20m")
+    limit: _Integer | None = Field(None, description="run only the first so many datapoints")
+    baseline: str | None = Field(None, description="a run file to compare with, or none")
+    on_undecided: Policy | None = Field(None, description="when the data cannot tell: warn or fail")
+    on_missing_baseline: Policy | None = Field(None, description="when there is no baseline: warn or fail")
+    on_incomparable: Policy | None = Field(None, description="when dataset or evaluator changed: fail or warn")
+    install: str | None = Field(None, description="requirements file, pyproject folder or packages for your code")
+    python_version: str | None = Field(None, description="the Python that your code runs on, with install")
+    python_path: Names | None = Field(None, description="folders to import your code from")
+    pass_env: Names | None = Field(None, description="environment variables that your code may see")
+    working_directory: str | None = Field(None, description="where everything is relative to")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Everything that a command needs to know of what the user wants."""
+
+    experiments: tuple[ExperimentConfig, ...]
+    policies: Policies = Policies()
+    limit: int | None = None
+    install: str | None = None
+    python_version: str | None = None
+    python_path: tuple[str, ...] = ()
+    pass_env: tuple[str, ...] = ()
+    time_limit: float | None = None
+    config_file: str | None = None
+    directory: Path = field(default_factory=Path.cwd)
+
+
+def action_inputs(environ: Mapping[str, str]) -> dict[str, str]:
+    """The inputs of a GitHub Action: `INPUT_<NAME>`, the name in upper case with its hyphens; empty is not given."""
+    names = [definition.alias or name for name, definition in Inputs.model_fields.items()]
+    found = {name: environ.get(f"INPUT_{name.upper()}", "").strip() for name in names}
+    return {name: value for name, value in found.items() if value}
+
+
+def load_settings(
+    flags: Mapping[str, Any], environ: Mapping[str, str], *, directory: Path, whole: bool = True
+) -> Settings:
+    """The settings that `flags` (by kebab-case name) over action inputs over the configuration file come to.
+
+    Without `whole`, an experiment need not name function and dataset: enough for `compare`, which runs nothing.
+    Raises `ConfigError` that names the input or the line of the file.
+    """
+    inputs = _parse_inputs({**action_inputs(environ), **flags})
+    directory = _working_directory(inputs, directory)
+    config, config_file = _config(inputs, directory, whole=whole)
+    settings = Settings(
+        experiments=_experiments(inputs, config, whole=whole),
+        policies=_policies(inputs, config),
+        limit=inputs.limit,
+        install=inputs.install or (config.install if config else None),
+        python_version=inputs.python_version or (config.python_version if config else None),
+        python_path=_either(inputs.python_path, config.python_path if config else ()),
+        pass_env=_either(inputs.pass_env, config.pass_env if config else ()),
+        time_limit=inputs.time_limit or (config.time_limit if config else None),
+        config_file=config_file,
+        directory=directory,
+    )
+    _refuse_secret_names(settings.pass_env)
+    if settings.python_version and not settings.install:
+        raise ConfigError("python-version: only together with install", hint="name your requirements with install")
+    return settings
+
+
+def _parse_inputs(given: Mapping[str, Any]) -> Inputs:
+    try:
+        return Inputs.model_validate(dict(given))
+    except ValidationError as error:
+        message, hint = explain(error.errors(include_url=False)[0], Inputs)
+        raise ConfigError(message, hint=hint) from error
+
+
+def _working_directory(inputs: Inputs, directory: Path) -> Path:
+    if inputs.working_directory is None:
+        return directory
+    chosen = directory / inputs.working_directory
+    if not chosen.is_dir():
+        raise ConfigError(
+            f"working-directory: there is no folder {shown(inputs.working_directory)}",
+            hint=f"it is looked for in {directory}",
+        )
+    return chosen.resolve()
+
+
+def _config(inputs: Inputs, directory: Path, *, whole: bool) -> tuple[ConfigFile | None, str | None]:
+    """The configuration file, where one is named, or is there and needed."""
+    complete = inputs.function is not None and inputs.dataset is not None if whole else inputs.thresholds is not None
+    name = inputs.config or CONFIG_FILE
+    if inputs.config is None and (complete or not (directory / name).exists()):
+        return None, None
+    return read_config(directory / name, name), name
+
+
+def _experiments(inputs: Inputs, config: ConfigFile | None, *, whole: bool) -> tuple[ExperimentConfig, ...]:
+    if config is None:
+        return (_experiment_of_flags(inputs, whole=whole),)
+    selected = _selected(inputs.experiment, config.experiments)
+    overrides = _overrides(inputs)
+    own = sorted({"function", "dataset", "evaluators", "baseline", "thresholds"} & overrides.keys())
+    if len(selected) > 1 and own and own != ["baseline"]:
+        raise ConfigError(
+            f"{own[0]}: given for {len(selected)} experiments at once", hint="choose one of them with experiment"
+        )
+    if len(selected) > 1 and overrides.get("baseline", NO_BASELINE) != NO_BASELINE:
+        raise ConfigError(
+            f"baseline: one file given for {len(selected)} experiments",
+            hint="choose one of them with experiment, or set `baseline` of each in the file",
+        )
+    return tuple(experiment.model_copy(update=overrides) for experiment in selected)
+
+
+def _experiment_of_flags(inputs: Inputs, *, whole: bool) -> ExperimentConfig:
+    missing = [name for name in ("function", "dataset") if getattr(inputs, name) is None]
+    if whole and missing:
+        raise ConfigError(
+            f"there is no {CONFIG_FILE} here, and no {' and no '.join(missing)} given",
+            hint=f"write a {CONFIG_FILE}, name one with --config, or give --function and --dataset",
+        )
+    names = inputs.experiment or ((inputs.function or "experiment").rpartition(":")[2].rpartition(".")[2],)
+    if len(names) != 1:
+        raise ConfigError("experiment: several names, and no configuration file that has them", hint="give one name")
+    given = {"name": names[0], "function": inputs.function or "", "dataset": inputs.dataset or "", **_overrides(inputs)}
+    try:
+        return ExperimentConfig.model_validate(given)
+    except ValidationError as error:
+        message, hint = explain(error.errors(include_url=False)[0], ExperimentConfig)
+        raise ConfigError(message, hint=hint) from error
+
+
+def _selected(names: Sequence[str] | None, experiments: tuple[ExperimentConfig, ...]) -> tuple[ExperimentConfig, ...]:
+    if not names:
+        return experiments
+    known = {experiment.name: experiment for experiment in experiments}
+    for name in names:
+        if name not in known:
+            raise ConfigError(f"experiment: there is no {shown(name)}", hint=did_you_mean(name, tuple(known)))
+    return tuple(known[name] for name in dict.fromkeys(names))
+
+
+def _overrides(inputs: Inputs) -> dict[str, Any]:
+    """What the inputs say of an experiment, by field name."""
+    fields = ("function", "dataset", "evaluators", "inputs", "ground_truth", "id", "max_workers", "repeats", "timeout")
+    given = {name: getattr(inputs, name) for name in (*fields, "baseline") if getattr(inputs, name) is not None}
+    if inputs.thresholds is not None:
+        given["thresholds"] = _thresholds(inputs.thresholds)
+    return given
+
+
+def _thresholds(text: str) -> Mapping[str, Any]:
+    try:
+        value = load_yaml(text).value
+    except Malformed as error:
+        raise ConfigError(
+            f"thresholds: {error.message} (line {error.line}, column {error.column})", hint="accuracy: {max-drop: 0.02}"
+        ) from error
+    parse_thresholds(value)
+    settings: Mapping[str, Any] = value
+    return settings
+
+
+def _policies(inputs: Inputs, config: ConfigFile | None) -> Policies:
+    usual = Policies()
+    return Policies(
+        on_undecided=inputs.on_undecided or (config.on_undecided if config else usual.on_undecided),
+        on_missing_baseline=inputs.on_missing_baseline
+        or (config.on_missing_baseline if config else usual.on_missing_baseline),
+        on_incomparable=inputs.on_incomparable or (config.on_incomparable if config else usual.on_incomparable),
+    )
+
+
+def _either(given: tuple[str, ...] | None, otherwise: tuple[str, ...]) -> tuple[str, ...]:
+    return otherwise if given is None else given
+
+
+def _refuse_secret_names(names: Sequence[str]) -> None:
+    for name in names:
+        if name.upper() in FORBIDDEN_NAMES or name.upper().startswith(FORBIDDEN_PREFIXES):
+            raise ConfigError(
+                f"pass-env: {name} is never passed to your code",
+                hint="with it, code of a pull request could act as the job",
+            )

@@ -1,0 +1,151 @@
+"""The run in a process of its own: the user's code never shares one with the token and the verdict."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from honeyhive.ci.commands import neutralise
+from honeyhive.ci.config import ExperimentConfig
+from honeyhive.ci.processes import ProcessTree
+from honeyhive.ci.settings import Settings
+
+PASSED_ON = (
+    "PATH HOME USER LOGNAME SHELL LANG LANGUAGE TZ TMPDIR TERM CI "
+    "HTTP_PROXY HTTPS_PROXY NO_PROXY ALL_PROXY http_proxy https_proxy no_proxy all_proxy "
+    "SSL_CERT_FILE SSL_CERT_DIR REQUESTS_CA_BUNDLE CURL_CA_BUNDLE PIP_CERT "
+    "GITHUB_ACTIONS GITHUB_WORKSPACE GITHUB_REPOSITORY GITHUB_SHA GITHUB_REF GITHUB_REF_NAME GITHUB_HEAD_REF "
+    "GITHUB_BASE_REF GITHUB_RUN_ID GITHUB_RUN_ATTEMPT GITHUB_EVENT_NAME GITHUB_SERVER_URL RUNNER_OS RUNNER_ARCH"
+).split()
+"""The environment that the user's code sees without asking; `pass-env` names more."""
+
+_MAX_ERROR = 64 * 1024
+_MAX_OUTPUT_LINE = 64 * 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportedError:
+    """What the child said of an error of the user's: its words, to be shown and not to be trusted."""
+
+    message: str
+    hint: str = ""
+    title: str = ""
+    file: str | None = None
+    line: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ending:
+    """How the child came to its end. `exit_code` is negative for a signal, `None` where its time ran out."""
+
+    exit_code: int | None
+    seconds: float
+    error: ReportedError | None = None
+
+    @property
+    def words(self) -> str:
+        """The ending in words."""
+        if self.exit_code is None:
+            return f"the run was ended after {self.seconds:.0f} s, its time limit"
+        if self.exit_code < 0:
+            return f"the process of the run was killed by signal {-self.exit_code}"
+        return f"the process of the run ended with exit code {self.exit_code}"
+
+
+def run_in_child(
+    experiment: ExperimentConfig,
+    settings: Settings,
+    *,
+    python: Path | None = None,
+    out: Path,
+    environ: Mapping[str, str],
+    echo: Callable[[str], None],
+) -> Ending:
+    """Run one experiment in a child process, which leaves its run file at `out`.
+
+    Each line of the child's output goes to `echo`, workflow commands made harmless. When this returns, no process
+    that the child started is left. On an exception (a signal) the child is asked to end first.
+    """
+    with tempfile.TemporaryDirectory(prefix="honeyhive-") as scratch:
+        plan, error_file = Path(scratch, "plan.json"), Path(scratch, "error.json")
+        plan.write_text(_plan(experiment), encoding="utf-8")
+        command = _command(experiment, settings, python or Path(sys.executable), plan, out, error_file)
+        started = time.monotonic()
+        tree = ProcessTree(
+            command, environment=child_environment(environ, settings.pass_env), directory=settings.directory
+        )
+        reader = threading.Thread(target=_forward, args=(tree.output, echo), name="honeyhive-output", daemon=True)
+        reader.start()
+        try:
+            exit_code = tree.wait(settings.time_limit)
+        finally:
+            tree.stop()
+            tree.end()
+            reader.join(timeout=5)
+            tree.close()
+        return Ending(exit_code=exit_code, seconds=time.monotonic() - started, error=_reported_error(error_file))
+
+
+def child_environment(environ: Mapping[str, str], pass_env: Sequence[str]) -> dict[str, str]:
+    """The part of the environment that the user's code may see."""
+    names = {*PASSED_ON, *pass_env, *(name for name in environ if name.startswith("LC_"))}
+    return {name: environ[name] for name in names if name in environ}
+
+
+def _plan(experiment: ExperimentConfig) -> str:
+    """What the child has to do, as a configuration file; what is allowed is none of its business."""
+    chosen = experiment.model_dump(mode="json", by_alias=True, exclude={"thresholds", "baseline"}, exclude_none=True)
+    return json.dumps({"version": 1, "experiments": [chosen]}, ensure_ascii=False)
+
+
+def _command(
+    experiment: ExperimentConfig, settings: Settings, python: Path, plan: Path, out: Path, error_file: Path
+) -> list[str]:
+    command = [
+        str(python),
+        "-I",
+        "-u",
+        "-m",
+        "honeyhive",
+        "run",
+        "--config",
+        str(plan),
+        "--experiment",
+        experiment.name,
+    ]
+    command += ["--out", str(out), "--error-file", str(error_file)]
+    if settings.limit is not None:
+        command += ["--limit", str(settings.limit)]
+    for directory in settings.python_path:
+        command += ["--python-path", directory]
+    return command
+
+
+def _forward(descriptor: int, echo: Callable[[str], None]) -> None:
+    """Pass the output on, line by line; the runner also ends a line at a lone carriage return."""
+    with os.fdopen(os.dup(descriptor), encoding="utf-8", errors="replace", newline=None) as stream:
+        while line := stream.readline(_MAX_OUTPUT_LINE):
+            echo(neutralise(line.rstrip("\n")))
+
+
+def _reported_error(path: Path) -> ReportedError | None:
+    if not path.is_file() or path.stat().st_size > _MAX_ERROR:
+        return None
+    try:
+        said = json.loads(path.read_text(encoding="utf-8"))
+        return ReportedError(
+            message=str(said["message"]),
+            hint=str(said.get("hint", "")),
+            title=str(said.get("title", "")),
+            file=str(said["file"]) if said.get("file") else None,
+            line=said["line"] if isinstance(said.get("line"), int) else None,
+        )
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None

@@ -1,0 +1,329 @@
+"""The command `honeyhive`: reads the command line, introduces the parts to each other, prints, and exits.
+
+The parts are imported where they are needed, so that `--help` need not wait for them.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from honeyhive.errors import Cancelled, HoneyHiveError, InputError
+
+if TYPE_CHECKING:
+    from honeyhive.ci.commands import Annotation
+    from honeyhive.ci.config import ExperimentConfig
+    from honeyhive.ci.settings import Settings
+
+Command = Callable[..., Any]
+_PATH = click.Path(path_type=Path)
+
+
+def _options(*decorators: Command) -> Command:
+    def decorate(command: Command) -> Command:
+        for decorator in reversed(decorators):
+            command = decorator(command)
+        return command
+
+    return decorate
+
+
+_configuration = _options(
+    click.option("--config", metavar="FILE", help="The configuration file.  [default: honeyhive.yml where it exists]"),
+    click.option(
+        "--experiment", multiple=True, metavar="NAME", help="Which experiment; without a file, what to call it."
+    ),
+)
+_experiment = _options(
+    click.option(
+        "--function", metavar="MODULE:CALLABLE", help="What is tested: called with the inputs of each datapoint."
+    ),
+    click.option("--dataset", metavar="FILE", help="JSONL, JSON, CSV or YAML in this repository."),
+    click.option(
+        "--evaluators",
+        multiple=True,
+        metavar="MODULE:CALLABLE",
+        help="What scores an output. Repeat it, or use commas.",
+    ),
+    click.option("--inputs", multiple=True, metavar="COLUMN", help="Flat rows: the columns that are inputs."),
+    click.option("--ground-truth", metavar="COLUMN", help="Flat rows: the column that holds the expected answer."),
+    click.option("--id", metavar="COLUMN", help="Flat rows: the column that holds the datapoint's id."),
+    click.option("--max-workers", metavar="N", help="How many datapoints run at the same time.  [default: 10]"),
+    click.option("--repeats", metavar="K", help="How often each datapoint runs.  [default: 1]"),
+    click.option("--timeout", metavar="TIME", help="Time for each call of the function: 60s, 2m.  [default: 10m]"),
+    click.option("--limit", metavar="N", help="Run only the first N datapoints."),
+    click.option("--python-path", multiple=True, metavar="DIR", help="Where else to import your code from."),
+    click.option("--working-directory", metavar="DIR", help="Where everything is relative to.  [default: here]"),
+)
+_decision = _options(
+    click.option("--thresholds", metavar="RULES", help="What is allowed: 'accuracy: {max-drop: 0.02}'."),
+    click.option("--on-undecided", metavar="warn|fail", help="When the data cannot tell.  [default: warn]"),
+    click.option("--on-missing-baseline", metavar="warn|fail", help="When there is no baseline.  [default: warn]"),
+    click.option("--on-incomparable", metavar="warn|fail", help="When dataset or evaluator changed.  [default: fail]"),
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="honeyhive", prog_name="honeyhive")
+def cli() -> None:
+    """Decide whether a change to an AI product may be merged.
+
+    Run your function over a dataset, score it, compare it with a baseline datapoint by datapoint, and fail the job
+    when a metric got worse than you allow.
+
+    \b
+    Start here:
+      honeyhive run --function app:answer --dataset qa.jsonl --evaluators app:exact --out main.jsonl
+      ... change something ...
+      honeyhive gate --function app:answer --dataset qa.jsonl --evaluators app:exact \\
+                     --baseline main.jsonl --thresholds 'exact: {max-drop: 0.02}'
+
+    \b
+    Exit codes: 0 passed, 1 a threshold failed, 2 wrong input, 3 broken or incomplete run, 4 no decision.
+    """
+
+
+@cli.command()
+@_configuration
+@_experiment
+@click.option("--out", type=_PATH, metavar="FILE", help="The run file to write (.jsonl, .jsonl.gz).")
+@click.option("--resume", is_flag=True, help="Go on with an unfinished run file: what it holds is not run again.")
+@click.option("--retry-errors", is_flag=True, help="With --resume: run failed datapoints again.")
+@click.option("--error-file", type=_PATH, hidden=True)
+def run(*, out: Path | None, resume: bool, retry_errors: bool, error_file: Path | None, **flags: Any) -> None:  # noqa: ARG001
+    """Run an experiment and write its run file.
+
+    Exits with 0 once every datapoint has an outcome, failed ones included: judging is the business of `gate` and
+    `compare`.
+    """
+    from honeyhive.ci import console, pipeline
+    from honeyhive.experiments.core import run_experiment
+
+    settings = _settings(flags)
+    if len(settings.experiments) != 1:
+        names = ", ".join(experiment.name for experiment in settings.experiments)
+        raise InputError("several experiments", hint=f"choose one with --experiment: {names}")
+    config = settings.experiments[0]
+    target = out or Path(".honeyhive", "runs", f"{config.name}.jsonl")
+    experiment = _load_experiment(config, settings)
+    with console.progress_on(sys.stderr, config.name) as observer:
+        result = run_experiment(experiment, out=target, resume=resume, retry_errors=retry_errors, observer=observer)
+    for line in console.run_lines(result):
+        click.echo(line)
+    click.echo(f"run file: {target}")
+
+
+@cli.command()
+@click.argument("candidate", type=_PATH)
+@click.argument("baseline", type=_PATH)
+@_configuration
+@_decision
+@click.option(
+    "--json", "json_file", type=_PATH, metavar="FILE", help="Write the comparison as JSON; - for standard output."
+)
+@click.option("--markdown", type=_PATH, metavar="FILE", help="Write the comment as Markdown; - for standard output.")
+def compare(*, candidate: Path, baseline: Path, json_file: Path | None, markdown: Path | None, **flags: Any) -> None:
+    """Compare two run files and judge the first by your thresholds.
+
+    CANDIDATE is the run under judgement, BASELINE the run that it is held against.
+    """
+    from honeyhive.ci import reporting
+
+    settings = _settings(flags, whole=False)
+    judged = reporting.judge_files(candidate, baseline, settings)
+    quiet = Path("-") in (json_file, markdown)
+    if json_file:
+        _write(json_file, reporting.json_text(judged.finding))
+    if markdown:
+        _write(markdown, reporting.comment([judged], settings))
+    _conclude(reporting.conclude([judged]), quiet=quiet)
+
+
+@cli.command()
+@click.argument("comparison", type=_PATH)
+@click.option("--candidate", type=_PATH, metavar="RUN", help="The candidate's run file, to show inputs and outputs.")
+@click.option("--baseline", type=_PATH, metavar="RUN", help="The baseline's run file, to show its outputs.")
+@click.option(
+    "--markdown", type=_PATH, default=Path("-"), metavar="FILE", help="Where to write it.  [default: standard output]"
+)
+def report(*, comparison: Path, candidate: Path | None, baseline: Path | None, markdown: Path) -> None:
+    """Render the comment from a comparison: the JSON that `compare --json` or `gate` wrote."""
+    from honeyhive.ci import reporting
+
+    _write(markdown, reporting.comment_of_json(comparison, candidate, baseline))
+
+
+@cli.command()
+@_configuration
+@_experiment
+@_decision
+@click.option("--baseline", metavar="FILE|none", help="The run file to compare with.")
+@click.option(
+    "--install", metavar="REQUIREMENTS", help="A requirements file, project folder or packages for your code."
+)
+@click.option("--python-version", metavar="VERSION", help="The Python that your code runs on, with --install.")
+@click.option("--pass-env", multiple=True, metavar="NAME", help="An environment variable that your code may see.")
+@click.option("--time-limit", metavar="TIME", help="Time for the whole run of one experiment.")
+def gate(**flags: Any) -> None:
+    """Run the experiments, compare with the baseline, report, and exit with the verdict.
+
+    Your code runs in a process of its own. The report is in honeyhive-report/.
+    """
+    from honeyhive.ci import reporting
+    from honeyhive.ci.pipeline import Edge, run_gate
+
+    settings = _settings(flags, environ=os.environ)
+    edge = Edge(environ=os.environ, echo=click.echo, report_dir=settings.directory / reporting.REPORT_DIR)
+    reporting.begin(edge.report_dir)
+    judged = run_gate(settings, edge)
+    problems = reporting.publish(judged, settings, edge)
+    _conclude(reporting.conclude(judged, problems))
+
+
+@cli.command()
+@click.argument("what", type=click.Choice(["config", "comparison"]), default="config")
+def schema(*, what: str) -> None:
+    """Print the JSON Schema of honeyhive.yml, or of the comparison that `compare --json` writes.
+
+    Point your editor at it:  honeyhive schema > .honeyhive.schema.json
+    """
+    from honeyhive.ci import schemas
+
+    click.echo(schemas.schema_text(what))
+
+
+def main() -> NoReturn:
+    """Run the command line, end with its exit code, and say in one line what went wrong."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _cancel)
+    error_file = _error_file(sys.argv)
+    try:
+        cli.main(standalone_mode=False)
+        code = 0
+    except _Verdict as verdict:
+        code = verdict.exit_code
+    except HoneyHiveError as error:
+        code = _complain(error, error_file)
+    except click.ClickException as error:
+        usage = error.ctx.get_usage() if isinstance(error, click.UsageError) and error.ctx else ""
+        code = _complain(InputError(error.format_message(), hint=usage or "honeyhive --help"), error_file)
+    except click.exceptions.Exit as error:
+        code = error.exit_code
+    except Exception as error:  # noqa: BLE001 - the last edge: a fault of ours is told in one line, with its own exit code
+        if os.environ.get("RUNNER_DEBUG") == "1":
+            raise
+        hint = "please report it; RUNNER_DEBUG=1 shows where it happened"
+        code = _complain(HoneyHiveError(f"{type(error).__name__}: {error}", hint=hint), error_file)
+    _leave(code)
+
+
+class _Verdict(Exception):  # noqa: N818 - it carries an exit code past click
+    def __init__(self, exit_code: int) -> None:
+        super().__init__(exit_code)
+        self.exit_code = exit_code
+
+
+def _settings(flags: dict[str, Any], *, whole: bool = True, environ: Any = None) -> Settings:
+    from honeyhive.ci.settings import load_settings
+
+    given = {name.replace("_", "-"): value for name, value in flags.items() if value not in (None, ())}
+    return load_settings(given, environ or {}, directory=Path.cwd(), whole=whole)
+
+
+def _load_experiment(config: ExperimentConfig, settings: Settings) -> Any:
+    """The experiment with the user's code imported; ours is imported before, so that nothing of theirs replaces it."""
+    from honeyhive.ci.git import describe
+    from honeyhive.ci.pipeline import open_dataset
+    from honeyhive.experiments.core import Experiment
+    from honeyhive.experiments.evaluators import to_evaluator
+    from honeyhive.experiments.loading import load_callable, prepend_paths
+
+    dataset = open_dataset(config, settings)
+    git = describe(settings.directory)
+    prepend_paths([settings.directory, *(settings.directory / path for path in settings.python_path)])
+    function = load_callable(config.function)
+    evaluators = tuple(to_evaluator(load_callable(reference)) for reference in config.evaluators)
+    return Experiment(
+        name=config.name,
+        function=function,
+        function_name=config.function,
+        dataset=dataset,
+        evaluators=evaluators,
+        max_workers=config.max_workers,
+        repeats=config.repeats,
+        timeout=config.timeout,
+        git=git,
+    )
+
+
+def _write(path: Path, text: str) -> None:
+    from honeyhive.ci.publish import write_file
+
+    if path == Path("-"):
+        click.echo(text.rstrip("\n"))
+    else:
+        write_file(path, text)
+
+
+def _conclude(conclusion: Any, *, quiet: bool = False) -> None:
+    """Print what was decided, annotations last, and end with the verdict's exit code."""
+    for line in () if quiet else conclusion.lines:
+        click.echo(line)
+    for annotation in conclusion.annotations:
+        _annotate(annotation)
+    raise _Verdict(conclusion.exit_code)
+
+
+def _complain(error: HoneyHiveError, error_file: Path | None) -> int:
+    """One line that says what is wrong and what to do; to the parent process where there is one."""
+    from honeyhive.ci.commands import error_annotation
+    from honeyhive.errors import UserCodeError
+
+    if isinstance(error, UserCodeError) and error.traceback:
+        click.echo(error.traceback, err=True)
+    _annotate(error_annotation(error))
+    if error_file is not None:
+        import json
+
+        said = {
+            "title": error.title,
+            "message": error.message,
+            "hint": error.hint,
+            "file": error.file,
+            "line": error.line,
+        }
+        error_file.write_text(json.dumps(said), encoding="utf-8")
+    return error.exit_code
+
+
+def _annotate(annotation: Annotation) -> None:
+    """For the runner, or for the person at the terminal."""
+    click.echo(annotation.plain() if sys.stderr.isatty() else annotation.command(), err=True)
+
+
+def _error_file(arguments: list[str]) -> Path | None:
+    """Where a parent wants to read of an error, known before anything can go wrong."""
+    return (
+        Path(arguments[at + 1])
+        if "--error-file" in arguments[:-1] and (at := arguments.index("--error-file"))
+        else None
+    )
+
+
+def _cancel(number: int, _frame: Any) -> NoReturn:
+    signal.signal(number, signal.SIG_IGN)
+    name = signal.Signals(number).name
+    raise Cancelled(f"stopped by {name}", signal_number=number, hint="run it again, or go on with --resume")
+
+
+def _leave(code: int) -> NoReturn:
+    """End now: a thread that hangs in the user's code must not keep the process alive."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(code)

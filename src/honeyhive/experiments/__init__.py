@@ -1,0 +1,1 @@
+"""Experiments: a function over a dataset, scored."""

@@ -1,0 +1,54 @@
+"""The seam around the user's code: whatever it does, what comes back is a value or a `Fault`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from honeyhive.result import Fault
+
+T = TypeVar("T")
+E = TypeVar("E")
+
+MAX_MESSAGE = 2_000
+"""No message of an exception is kept longer than this: it ends up in files and comments."""
+
+
+def attempt(call: Callable[[], T]) -> T | Fault:
+    """The value of `call`, or the fault that it ended in, `SystemExit` included."""
+    return attempt_or(call, to_fault)
+
+
+def attempt_or(call: Callable[[], T], otherwise: Callable[[BaseException], E]) -> T | E:
+    """The value of `call`, or what `otherwise` makes of the exception that it ended in."""
+    try:
+        return call()
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 - the user's code may raise anything, and it is theirs to read
+        return otherwise(error)
+
+
+def to_fault(error: BaseException) -> Fault:
+    """The exception as a value: its type's name, and its message within bounds."""
+    return Fault(type=type(error).__name__, message=_message(error)[:MAX_MESSAGE])
+
+
+def _message(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception as unprintable:  # noqa: BLE001 - `__str__` is the user's code too
+        return f"<its message cannot be printed: {type(unprintable).__name__}>"
+
+
+def timeout_fault(what: str, seconds: float) -> Fault:
+    """The fault of something that gave no answer in its time."""
+    return Fault(type="TimeoutError", message=f"{what} gave no answer within {seconds:g} s")
+
+
+def unusable(value: Any) -> Fault | None:
+    """The fault of a value that is no answer, such as a generator that has not run."""
+    if hasattr(value, "__next__") or hasattr(value, "__anext__"):
+        name = type(value).__name__
+        return Fault(type="TypeError", message=f"the function returned a {name}: return the value that it makes")
+    return None

@@ -1,0 +1,221 @@
+"""`run_experiment()`: a function over a dataset, scored by evaluators, into a run file."""
+
+from __future__ import annotations
+
+import contextvars
+import dataclasses
+import platform
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from honeyhive.errors import Cancelled, UserCodeError
+from honeyhive.experiments.calling import bind_function
+from honeyhive.experiments.context import ExperimentContext
+from honeyhive.experiments.dataset import Dataset
+from honeyhive.experiments.evaluators import Evaluator, callable_name, fingerprint
+from honeyhive.experiments.loop import EventLoop
+from honeyhive.experiments.trial import Procedure, Trial
+from honeyhive.experiments.workers import Workers
+from honeyhive.result import Failed, Outcome, RunResult
+from honeyhive.runfile import RunHeader, RunWriter, read_run
+from honeyhive.runlines import Status
+
+RESERVED_METRICS = ("latency_ms", "errors")
+_FLUSH_INTERVAL = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """What to run: a function over a dataset, its evaluators, and within which bounds.
+
+    `timeout` is in seconds, for the function and again for the evaluators of each datapoint; `None` is no limit.
+    """
+
+    name: str
+    function: Callable[..., Any]
+    function_name: str = ""
+    dataset: Dataset
+    evaluators: tuple[Evaluator, ...] = ()
+    max_workers: int = 10
+    repeats: int = 1
+    timeout: float | None = None
+    git: Mapping[str, Any] = field(default_factory=dict)
+    ci: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse evaluators that would hide each other or a built-in metric."""
+        names = [evaluator.name for evaluator in self.evaluators]
+        for name in names:
+            if name in RESERVED_METRICS:
+                raise UserCodeError(
+                    f"an evaluator may not be called {name!r}", hint="it is a built-in metric: rename it"
+                )
+            if names.count(name) > 1:
+                raise UserCodeError(
+                    f"two evaluators are called {name!r}", hint="each gives a metric of its own: rename one"
+                )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """How far a run is; counted in datapoints × repeats, times in seconds."""
+
+    total: int
+    done: int
+    errors: int
+    resumed: int
+    elapsed: float
+    last_error: str = ""
+
+
+Observer = Callable[[Progress], None]
+"""Is told of the progress some times a second, on the thread that called `run_experiment()`."""
+
+
+def run_experiment(
+    experiment: Experiment,
+    *,
+    out: Path,
+    resume: bool = False,
+    retry_errors: bool = False,
+    observer: Observer | None = None,
+) -> RunResult:
+    """Run every datapoint of the experiment and leave the run at `out`.
+
+    A datapoint or an evaluator that fails is an outcome and stops nothing. With `resume`, what `out` already holds
+    is kept and not run again (`retry_errors`: but for the failed ones). On a signal the run ends as `cancelled` and
+    the exception goes on; what was finished is in the file. Raises `InputError` where `out` is another run.
+    """
+    header = _header(experiment)
+    if resume and out.exists():
+        writer, done = RunWriter.resume(out, header, retry_errors=retry_errors)
+        header = _of_resumed(header, out)
+    else:
+        writer, done = RunWriter.create(out, header), frozenset()
+    _Run(experiment, header, writer, done).execute(observer or (lambda _: None))
+    return read_run(out)
+
+
+class _Run:
+    """The run while it goes on: what is counted, written and told."""
+
+    def __init__(self, experiment: Experiment, header: RunHeader, writer: RunWriter, done: frozenset[int]) -> None:
+        self._experiment = experiment
+        self._header = header
+        self._writer = writer
+        self._done = done
+        self._lock = threading.Lock()
+        self._errors = 0
+        self._last_error = ""
+        self._started = time.monotonic()
+        self._flushed = self._started
+        self._loop = EventLoop()
+        self._procedure = self._prepare()
+
+    def execute(self, observer: Observer) -> None:
+        status: Status = "failed"
+        try:
+            size = max(1, min(self._experiment.max_workers, self._header.expected - len(self._done)))
+            workers = Workers(self._trials(), size=size, done=self._record)
+            workers.run(lambda: self._tick(observer))
+            status = "completed"
+        except (KeyboardInterrupt, Cancelled):
+            status = "cancelled"
+            raise
+        finally:
+            self._loop.close()
+            self._writer.close(status=status, duration_s=time.monotonic() - self._started)
+            observer(self._progress())
+
+    def _prepare(self) -> Procedure:
+        experiment = self._experiment
+        name = experiment.function_name or callable_name(experiment.function)
+        return Procedure(
+            function=bind_function(experiment.function, name),
+            function_name=name,
+            evaluators=experiment.evaluators,
+            context=ExperimentContext(
+                run_id=self._header.run_id, dataset_id=experiment.dataset.dataset_id, session_name=experiment.name
+            ),
+            timeout=experiment.timeout,
+            loop=self._loop,
+            variables=contextvars.copy_context(),
+        )
+
+    def _trials(self) -> Iterator[Trial]:
+        for repeat in range(self._experiment.repeats):
+            for datapoint in self._experiment.dataset:
+                if not self._done or hash((datapoint.id, repeat)) not in self._done:
+                    yield Trial(datapoint=datapoint, repeat=repeat, procedure=self._procedure)
+
+    def _record(self, trial: Trial) -> None:
+        outcome = trial.outcome()
+        self._writer.append(outcome)
+        error = _error_of(outcome)
+        if error:
+            with self._lock:
+                self._errors += 1
+                self._last_error = error
+
+    def _tick(self, observer: Observer) -> None:
+        now = time.monotonic()
+        if now - self._flushed >= _FLUSH_INTERVAL:
+            self._writer.flush()
+            self._flushed = now
+        observer(self._progress())
+
+    def _progress(self) -> Progress:
+        return Progress(
+            total=self._header.expected,
+            done=self._writer.finished,
+            errors=self._errors,
+            resumed=len(self._done),
+            elapsed=time.monotonic() - self._started,
+            last_error=self._last_error,
+        )
+
+
+def _error_of(outcome: Outcome) -> str:
+    """The first thing that went wrong with a datapoint, in a line; empty where nothing did."""
+    where = outcome.datapoint_id if outcome.line is None else f"line {outcome.line} ({outcome.datapoint_id})"
+    if isinstance(outcome, Failed):
+        return f"{where}: {outcome.fault}"
+    return next((f"{where}: {metric}: {fault}" for metric, fault in outcome.faults.items()), "")
+
+
+def _header(experiment: Experiment) -> RunHeader:
+    dataset = experiment.dataset
+    return RunHeader(
+        run_id=str(uuid.uuid4()),
+        name=experiment.name,
+        dataset_id=dataset.dataset_id,
+        dataset_path=str(dataset.path),
+        dataset_sha256=dataset.sha256,
+        dataset_count=dataset.count,
+        function=experiment.function_name or callable_name(experiment.function),
+        function_fingerprint=fingerprint(experiment.function),
+        evaluators=tuple(evaluator.ref for evaluator in experiment.evaluators),
+        repeats=experiment.repeats,
+        limit=dataset.limit,
+        expected=dataset.count * experiment.repeats,
+        git=experiment.git,
+        ci=experiment.ci,
+        environment={
+            "python": platform.python_version(),
+            "honeyhive": version("honeyhive"),
+            "system": platform.system(),
+        },
+        started_at=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def _of_resumed(header: RunHeader, out: Path) -> RunHeader:
+    """The header with the id of the run that goes on."""
+    return dataclasses.replace(header, run_id=read_run(out).run_id)

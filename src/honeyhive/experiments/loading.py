@@ -1,0 +1,87 @@
+"""The user's callables by name: `module:callable`, imported from the working directory."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from honeyhive.errors import UserCodeError
+from honeyhive.experiments.attempts import attempt_or, to_fault
+
+_OURS = str(Path(__file__).resolve().parents[1])
+
+
+def prepend_paths(directories: Sequence[Path]) -> None:
+    """Put the user's directories in front of the import path, the first one foremost.
+
+    Called once our own modules are imported, so that a file of theirs cannot stand in for one of ours.
+    """
+    for directory in reversed(directories):
+        sys.path.insert(0, str(directory))
+
+
+def load_callable(reference: str) -> Callable[..., Any]:
+    """The object that `module:callable` names (`callable` may be dotted), or `UserCodeError`."""
+    module_name, separator, attribute = reference.partition(":")
+    if not (separator and module_name.strip() and attribute.strip()):
+        raise UserCodeError(f"{reference!r} is not of the form module:callable", hint="for example evals.app:answer")
+    target: Any = _import(module_name, reference)
+    for part in attribute.split("."):
+        if not hasattr(target, part):
+            raise UserCodeError(f"{reference}: {_name(target)} has no {part!r}", hint=_similar(part, target))
+        target = getattr(target, part)
+    if not callable(target):
+        raise UserCodeError(f"{reference} is a {type(target).__name__}, not a callable", hint="name a function")
+    function: Callable[..., Any] = target
+    return function
+
+
+def _import(name: str, reference: str) -> ModuleType:
+    found = attempt_or(lambda: importlib.import_module(name), lambda error: _import_error(error, name, reference))
+    if isinstance(found, UserCodeError):
+        raise found
+    return found
+
+
+def _import_error(error: BaseException, name: str, reference: str) -> UserCodeError:
+    missing = isinstance(error, ModuleNotFoundError) and error.name is not None
+    if missing and (name == error.name or name.startswith(f"{error.name}.")):  # type: ignore[attr-defined]  # missing says so
+        return UserCodeError(
+            f"{reference}: there is no module {error.name!r} in {Path.cwd()}",  # type: ignore[attr-defined]
+            hint="name the file by its path with dots, or add its folder to python-path",
+        )
+    hint = "add it to your requirements (`install`)" if missing else "mend the module; its traceback is above"
+    return UserCodeError(
+        f"{reference}: importing {name} failed: {to_fault(error)}", hint=hint, traceback=users_traceback(error)
+    )
+
+
+def users_traceback(error: BaseException) -> str:
+    """The traceback without our own frames and the import system's: what the user can mend."""
+    report = traceback.TracebackException.from_exception(error)
+    part: traceback.TracebackException | None = report
+    while part is not None:
+        frames = [frame for frame in part.stack if not _is_ours(frame.filename)]
+        part.stack = traceback.StackSummary.from_list(frames)
+        part = part.__cause__ or part.__context__
+    return "".join(report.format())
+
+
+def _is_ours(filename: str) -> bool:
+    return filename.startswith((_OURS, "<frozen importlib")) or f"{Path('importlib', '__init__.py')}" in filename
+
+
+def _name(target: Any) -> str:
+    return str(getattr(target, "__name__", type(target).__name__))
+
+
+def _similar(name: str, target: Any) -> str:
+    public = [known for known in vars(target) if not known.startswith("_") and callable(getattr(target, known))]
+    near = difflib.get_close_matches(name, public, n=3, cutoff=0.4)
+    return f"did you mean {', '.join(near)}?" if near else f"it has: {', '.join(public[:10]) or 'no callables'}"

@@ -1,0 +1,33 @@
+"""An experiment that came to no verdict: `Broken`, with how far it got and the way out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from honeyhive.errors import HoneyHiveError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Broken:
+    """Why there is no verdict on an experiment. `finished` of `expected` outcomes are in its run file."""
+
+    experiment: str
+    title: str
+    message: str
+    hint: str = ""
+    exit_code: int
+    expected: int | None = None
+    finished: int | None = None
+    details: tuple[str, ...] = ()
+
+
+def broken_by(error: HoneyHiveError, experiment: str) -> Broken:
+    """The experiment that this error ended before it could be judged."""
+    place = f"{error.place}: " if error.place else ""
+    return Broken(
+        experiment=experiment,
+        title=error.title,
+        message=f"{place}{error.message}",
+        hint=error.hint,
+        exit_code=error.exit_code,
+    )

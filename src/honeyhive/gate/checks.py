@@ -1,0 +1,89 @@
+"""A rule of the user's applied to one comparison: `Check`, with its status and the reason for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from honeyhive.gate.metrics import Direction, Kind
+
+
+class Status(StrEnum):
+    """What a check, or all checks together, came to."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    UNDECIDED = "undecided"
+
+
+class Rule(StrEnum):
+    """What the user allowed: a bound on the candidate, or on its distance from the baseline."""
+
+    MIN = "min"
+    MAX = "max"
+    MAX_DROP = "max-drop"
+    MAX_INCREASE = "max-increase"
+
+
+class Reason(StrEnum):
+    """Why a check has its status."""
+
+    MET = "met"
+    BELOW_MIN = "below_min"
+    ABOVE_MAX = "above_max"
+    NO_DATA = "no_data"
+    MISSING_METRIC = "missing_metric"
+
+    REGRESSED = "regressed"
+    UNCHANGED = "unchanged"
+    IMPROVED = "improved"
+    WITHIN_MARGIN = "within_margin"
+    APPARENT_DROP = "apparent_drop"
+    NEAR_LIMIT = "near_limit"
+    LOW_POWER = "low_power"
+
+    NO_BASELINE = "no_baseline"
+    NO_PAIRS = "no_pairs"
+    DATASET_CHANGED = "dataset_changed"
+    NOT_COMPARABLE = "not_comparable"
+    ONE_PAIR = "one_pair"
+    ZERO_BASELINE = "zero_baseline"
+    UNBOUNDED_ERRORS = "unbounded_errors"
+
+
+INCOMPARABLE = frozenset({Reason.NO_PAIRS, Reason.DATASET_CHANGED, Reason.NOT_COMPARABLE})
+"""The reasons that the policy `on-incomparable` is about."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """One rule applied to one metric.
+
+    `candidate` and `baseline` are means: over all datapoints for a bound, over the paired ones for a comparison.
+    `estimate`, `lower` and `upper` are in goodness units of the metric (negative is worse; 1 − ratio for latency
+    and cost), `limit` in the metric's own. Every number is finite, or `None` where it cannot be computed.
+    """
+
+    metric: str
+    kind: Kind | None
+    direction: Direction
+    rule: Rule
+    limit: float | None
+    allowed: str
+    gating: bool = True
+    status: Status
+    reason: Reason
+    candidate: float | None = None
+    baseline: float | None = None
+    estimate: float | None = None
+    lower: float | None = None
+    upper: float | None = None
+    p: float | None = None
+    p_adjusted: float | None = None
+    n: int = 0
+    worse: int | None = None
+    better: int | None = None
+    smallest_detectable: float | None = None
+    needed: int | None = None
+    message: str = ""
+    advice: str = ""

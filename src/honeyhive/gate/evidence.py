@@ -1,0 +1,182 @@
+"""The datapoints that the comment shows: which of the changed ones, and what is known of each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain, zip_longest
+from typing import Any
+
+from honeyhive.documents import plain
+from honeyhive.gate.checks import INCOMPARABLE, Check
+from honeyhive.gate.comparison import Change
+from honeyhive.gate.headline import by_weight
+from honeyhive.gate.metrics import Direction, Kind
+from honeyhive.gate.numbers import value
+from honeyhive.gate.verdict import MetricSummary, Verdict
+
+WORST, BEST, ERRED = 10, 5, 5
+"""How many datapoints are shown of each."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """What both runs have of one datapoint; an error is its text, `None` where there was none."""
+
+    datapoint_id: str
+    line: int | None = None
+    inputs: Any = None
+    ground_truth: Any = None
+    candidate_output: Any = None
+    baseline_output: Any = None
+    candidate_error: str | None = None
+    baseline_error: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mark:
+    """One metric's score of one datapoint in both runs: `✅` and `❌` for pass/fail, else the number."""
+
+    metric: str
+    baseline: str
+    candidate: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exhibit:
+    """One datapoint as the comment shows it. Its texts are empty where nothing is known."""
+
+    datapoint_id: str
+    line: int | None
+    marks: tuple[Mark, ...]
+    inputs: str
+    expected: str
+    baseline: str
+    candidate: str
+
+    @property
+    def expected_at_length(self) -> bool:
+        """Whether what was expected takes more than a line."""
+        return len(self.expected) > 80 or "\n" in self.expected
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exhibits:
+    """The datapoints that got worst, those that got best, and those that only went wrong; `metrics` are what by."""
+
+    metrics: tuple[str, ...]
+    worse: tuple[Exhibit, ...]
+    better: tuple[Exhibit, ...]
+    erred: tuple[Exhibit, ...]
+    lead: Check | None
+
+    @property
+    def any(self) -> bool:
+        """Whether there is anything to show."""
+        return bool(self.worse or self.better or self.erred)
+
+
+def select(verdict: Verdict, evidence: Mapping[str, Evidence]) -> Exhibits:
+    """What to show for a verdict: changes in the metrics whose checks matter most, several metrics taking turns."""
+    metrics = _metrics_that_matter(verdict)
+    summaries = {summary.metric: summary for summary in verdict.metrics}
+    worse = _grouped(_by_turns(metrics, (change for change in verdict.changes if not change.better)))
+    better = _grouped(_by_turns(metrics, (change for change in verdict.changes if change.better)))
+    for datapoint_id in worse:
+        better.pop(datapoint_id, None)
+    shown = [*list(worse.items())[:WORST], *list(better.items())[:BEST]]
+    exhibits = [_exhibit(changes, evidence.get(key), summaries) for key, changes in shown]
+    seen = {key for key, _ in shown}
+    wrong = [found for key, found in evidence.items() if found.candidate_error is not None and key not in seen]
+    return Exhibits(
+        metrics=metrics,
+        worse=tuple(exhibits[: min(WORST, len(worse))]),
+        better=tuple(exhibits[min(WORST, len(worse)) :]),
+        erred=tuple(_erred(found) for found in wrong[:ERRED]),
+        lead=next(
+            (check for check in by_weight(verdict.checks) if check.metric in metrics and check.worse is not None), None
+        ),
+    )
+
+
+def text_of(found: Any) -> str:
+    """A value of the user's as people read it: text as it is, a mapping by lines, JSON for the rest, `` for `None`."""
+    if found is None or isinstance(found, str):
+        return found or ""
+    if isinstance(found, Mapping):
+        values = [_inline(item) for item in found.values()]
+        return values[0] if len(values) == 1 else "\n".join(f"{key}: {v}" for key, v in zip(found, values, strict=True))
+    return json.dumps(plain(found), ensure_ascii=False, indent=2)
+
+
+def _inline(found: Any) -> str:
+    return found if isinstance(found, str) else json.dumps(plain(found), ensure_ascii=False)
+
+
+def _metrics_that_matter(verdict: Verdict) -> tuple[str, ...]:
+    """Of the metrics with changes, those whose checks came out worst; without any check, all of them."""
+    changed = dict.fromkeys(change.metric for change in verdict.changes)
+    ranked = by_weight(verdict.checks)
+    apart = {check.metric for check in ranked if check.reason in INCOMPARABLE}
+    checked = [check for check in ranked if check.metric in changed and check.metric not in apart]
+    if not checked:
+        return tuple(metric for metric in changed if metric not in apart)
+    return tuple(dict.fromkeys(check.metric for check in checked if check.status is checked[0].status))
+
+
+def _by_turns(metrics: tuple[str, ...], changes: Iterable[Change]) -> Iterator[Change]:
+    listed: dict[str, list[Change]] = {metric: [] for metric in metrics}
+    for change in changes:
+        if change.metric in listed:
+            listed[change.metric].append(change)
+    return (change for change in chain.from_iterable(zip_longest(*listed.values())) if change is not None)
+
+
+def _grouped(changes: Iterable[Change]) -> dict[str, list[Change]]:
+    grouped: dict[str, list[Change]] = {}
+    for change in changes:
+        grouped.setdefault(change.datapoint_id, []).append(change)
+    return grouped
+
+
+def _exhibit(changes: list[Change], found: Evidence | None, summaries: Mapping[str, MetricSummary]) -> Exhibit:
+    first = changes[0]
+    known = found or Evidence(datapoint_id=first.datapoint_id)
+    return Exhibit(
+        datapoint_id=first.datapoint_id,
+        line=first.line if first.line is not None else known.line,
+        marks=tuple(_mark(change, summaries.get(change.metric)) for change in changes[:3]),
+        inputs=text_of(known.inputs),
+        expected=text_of(known.ground_truth),
+        baseline=_side(known.baseline_output, known.baseline_error),
+        candidate=_side(known.candidate_output, known.candidate_error),
+    )
+
+
+def _erred(found: Evidence) -> Exhibit:
+    return Exhibit(
+        datapoint_id=found.datapoint_id,
+        line=found.line,
+        marks=(),
+        inputs=text_of(found.inputs),
+        expected=text_of(found.ground_truth),
+        baseline=_side(found.baseline_output, found.baseline_error),
+        candidate=_side(found.candidate_output, found.candidate_error),
+    )
+
+
+def _side(output: Any, error: str | None) -> str:
+    return text_of(output) if error is None else f"error: {error}"
+
+
+def _mark(change: Change, summary: MetricSummary | None) -> Mark:
+    kind = summary.kind if summary else None
+    best = 0.0 if summary and summary.direction is Direction.LOWER else 1.0
+
+    def shown(score: float) -> str:
+        if kind is Kind.RATE and score in (0.0, 1.0):
+            return "✅" if score == best else "❌"
+        return value(score, kind)
+
+    return Mark(metric=change.metric, baseline=shown(change.baseline), candidate=shown(change.candidate))

@@ -1,0 +1,128 @@
+"""Strangers' text in GitHub's Markdown: shown as it is, never acting as markup.
+
+Users name metrics and write datasets, models write outputs; none of them may leave its table cell, mention a person,
+link an issue, draw a verdict of its own or hide what it says. Three ways in, each safe wherever the comment uses it:
+`cell` for running text, `code` for names, `fenced` for whole texts. GitHub resolves mentions, references and emoji
+after Markdown, so neither a backslash nor a character reference stops those: a zero-width space does.
+"""
+
+from __future__ import annotations
+
+import re
+import textwrap
+import unicodedata
+from urllib.parse import quote
+
+EMPTY = "(empty)"
+CELL, NAME = 160, 60
+"""How many characters of a text, and of a name, are shown in a line."""
+FENCE_LINES, FENCE_WIDTH = 24, 100
+
+_JOINERS = "\u200c\u200d"
+_BREAK = "&#8203;"
+_LINE_END = "\n\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"
+
+# What may act, in the order of the alternatives: markup; an underscore that is not within a name; the colon of an
+# address or an emoji; what GitHub makes a link of; what begins a list or underlines a heading.
+_ACTIVE = re.compile(
+    r"[\\`*\[\]|~&<>$@#]|(?<![0-9A-Za-z])_|_(?![0-9A-Za-z])|:(?=//|[\w+-]+:)|www(?=\.)|gh-(?=[0-9])"
+    r"|^(?:[-+=]|[0-9]{1,9}[.)])",
+    re.IGNORECASE,
+)
+_REFERENCES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+# A word cut in two goes as a whole, unless it is too long for one.
+_LAST_WORD = re.compile(r"(?<=\s)\S{1,20}\Z")
+_FIRST_WORD = re.compile(r"\A\S{1,20}(?=\s)")
+_BACKTICKS = re.compile("`+")
+
+
+def one_line(text: str, limit: int = CELL) -> str:
+    """The text as one visible line of at most `limit` characters; what is left out of its middle is marked `…`."""
+    shown = " ".join(_visible(_bounded(text, limit)).split())
+    return elided(shown, limit) if shown.strip(_JOINERS) else EMPTY
+
+
+def elided(text: str, limit: int) -> str:
+    """At most `limit` characters, in whole words: the beginning and, since an answer often comes last, the end."""
+    if len(text) <= limit:
+        return text
+    most = (limit - 3) // 2
+    head, tail = text[:most], text[len(text) - most :]
+    if not text[most].isspace():
+        head = _LAST_WORD.sub("", head)
+    if not text[len(text) - most - 1].isspace():
+        tail = _FIRST_WORD.sub("", tail)
+    return f"{head.rstrip()} … {tail.lstrip()}"
+
+
+def cell(text: str, limit: int = CELL) -> str:
+    """The text for a table cell, a sentence or a `<summary>`: one line that is nothing but text."""
+    return _ACTIVE.sub(_inert, one_line(text, limit))
+
+
+def code(text: str, limit: int = NAME) -> str:
+    """The text as a code span: one line in which nothing acts; the two characters that end it have look-alikes."""
+    return f"`{one_line(text, limit).replace('`', 'ˋ').replace('|', '∣')}`"
+
+
+def fenced(text: str, limit: int = 1_200) -> str:
+    """The text as a code block that it cannot leave: long lines folded, its middle left out where it is too long."""
+    lines = [folded for line in _lines(elided(_bounded(text, limit), limit)) for folded in _folded(line)]
+    if len(lines) > FENCE_LINES:
+        head, tail = FENCE_LINES * 2 // 3, FENCE_LINES // 3
+        lines = [*lines[:head], f"… {len(lines) - head - tail} lines left out …", *lines[-tail:]]
+    content = "\n".join(lines).strip("\n")
+    body = content if content.strip() else EMPTY
+    fence = "`" * max(3, 1 + max((len(run) for run in _BACKTICKS.findall(body)), default=0))
+    return f"{fence}text\n{body}\n{fence}"
+
+
+def link(shown: str, url: str | None) -> str:
+    """A link with what is already Markdown as its text; only that text where there is no web address."""
+    if not url or not re.match(r"https?://[^/\s]", url):
+        return shown
+    return f"[{shown}]({quote(_visible(url), safe=':/?#@!$&+,;=%~')})"
+
+
+def _inert(found: re.Match[str]) -> str:
+    text = found[0]
+    if text == "$":
+        return "<span>$</span>"  # GitHub's own way to say a dollar that does not begin a formula
+    if text[0] in "@#:wWgG":
+        return text + _BREAK
+    last = text[-1]
+    return text[:-1] + _REFERENCES.get(last, f"&#{ord(last)};")
+
+
+def _bounded(text: str, limit: int) -> str:
+    """What may be shown of a text of any length, so that cleaning it costs little."""
+    most = 4 * limit
+    return text if len(text) <= 2 * most else f"{text[:most]} … {text[-most:]}"
+
+
+def _lines(text: str) -> list[str]:
+    return [_visible(line) for line in text.splitlines()]
+
+
+def _folded(line: str) -> list[str]:
+    if len(line) <= FENCE_WIDTH:
+        return [line.rstrip()]
+    return textwrap.wrap(line, FENCE_WIDTH, expand_tabs=False, replace_whitespace=False, break_on_hyphens=False) or [""]
+
+
+def _visible(text: str) -> str:
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(_shown(character) for character in text)
+
+
+def _shown(character: str) -> str:
+    """The character as it may be shown: nothing for what hides or turns text, U+FFFD for what is no character."""
+    if character in _LINE_END:
+        return "\n"
+    if character == "\t" or character in _JOINERS:
+        return character
+    category = unicodedata.category(character)
+    if category == "Cs" or ord(character) & 0xFFFE == 0xFFFE:
+        return "\ufffd"
+    return "" if category in ("Cc", "Cf") else character

@@ -1,0 +1,365 @@
+"""The tests of the gate: closed forms on the standard library, without seed or simulation.
+
+Everything is paired by datapoint and in units of goodness: positive is better, negative is worse. `p` is one-sided,
+for "worse", against no change at all; whether a change exceeds what the user allows is asked of the estimate.
+Each of two limits is one-sided too. Every number that comes out is finite, or `None` where it is not defined; what
+does not fit a float saturates at the largest one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, replace
+from statistics import NormalDist
+
+from honeyhive.gate.student import (
+    clustered_standard_error,
+    effective_clusters,
+    mean,
+    regularised_beta,
+    saturated,
+    standard_deviation,
+    student_t_quantile,
+    student_t_survival,
+    sum_by_cluster,
+)
+
+TIE = 1e-9
+"""Scores that differ by no more than this are equal: they differ by rounding alone."""
+
+CONFIDENCE = 0.95
+"""Of each one-sided limit."""
+
+FEW_CHANGES = 5
+"""With fewer changed datapoints than this a t-test is trusted no further than the sign test."""
+
+_Z_POWER = NormalDist().inv_cdf(CONFIDENCE) + NormalDist().inv_cdf(0.8)
+_K_POWER = _Z_POWER**2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """Two one-sided confidence limits."""
+
+    lower: float
+    upper: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairedTest:
+    """What a test found, in one shape for all of them.
+
+    `p` is the chance of a change at least this bad if in truth there is none, `p_better` of one at least this good.
+    `sd`, `se` and `df` are those of the t statistic: of the deltas, of their logarithms for `paired_log_t`, of the
+    relative residuals for `ratio_of_totals`. Ratios are candidate/baseline; `estimate` is then 1 − `ratio`. Below 1.5
+    `effective_clusters` (known where clusters are) the data are one cluster, and there is no p.
+    """
+
+    n: int
+    changed: int
+    estimate: float | None = None
+    lower: float | None = None
+    upper: float | None = None
+    p: float | None = None
+    p_better: float | None = None
+    sd: float | None = None
+    se: float | None = None
+    df: float | None = None
+    ratio: float | None = None
+    ratio_lower: float | None = None
+    ratio_upper: float | None = None
+    effective_clusters: float | None = None
+
+
+# --- pass/fail -------------------------------------------------------------------------------------------------------
+
+
+def sign_test_exact(worse: int, better: int) -> float:
+    """P(X >= worse) for X ~ Binomial(worse + better, ½); 1 where nothing changed.
+
+    The one-sided sign test (Arbuthnott 1710), for pass/fail pairs the exact McNemar test: as an incomplete beta
+    integral, I_½(worse, better + 1). Assumes independent datapoints.
+    """
+    _check_counts(worse + better, worse, better)
+    return _at_least(worse, worse + better)
+
+
+def sign_test_mid_p(worse: int, better: int) -> float:
+    """P(X > worse) + ½ P(X = worse) for X ~ Binomial(worse + better, ½); 1 where nothing changed.
+
+    The McNemar mid-p test (Fagerland, Lydersen & Laake 2013, BMC Med. Res. Methodol. 13:91), which errs about as
+    often as it says; the exact test errs less often and misses more. Assumes independent datapoints.
+    """
+    n = worse + better
+    _check_counts(n, worse, better)
+    return 0.5 * (_at_least(worse, n) + _at_least(worse + 1, n)) if n else 1.0
+
+
+def _at_least(count: int, n: int) -> float:
+    """P(X >= count) for X ~ Binomial(n, ½)."""
+    if count <= 0 or count > n:
+        return 1.0 if count <= 0 else 0.0
+    return regularised_beta(count, n - count + 1, 0.5)
+
+
+def _check_counts(n: int, worse: int, better: int) -> None:
+    if min(worse, better) < 0 or worse + better > n:
+        raise ValueError(f"{worse} worse and {better} better of {n} are no counts")
+
+
+def bonett_price(n: int, worse: int, better: int, confidence: float = CONFIDENCE) -> Limits:
+    """Limits of (better − worse)/n, cut off at ±1: centre ± z·√((q_worse + q_better − centre²)/(n + 2)).
+
+    Wald limits with one more count on each side, q = (count + 1)/(n + 2) and centre = q_better − q_worse (Bonett &
+    Price 2012, J. Educ. Behav. Stat. 37:479). Assumes independent datapoints.
+    """
+    _check_counts(n, worse, better)
+    q_worse, q_better = (worse + 1) / (n + 2), (better + 1) / (n + 2)
+    centre = q_better - q_worse
+    reach = NormalDist().inv_cdf(confidence) * math.sqrt((q_worse + q_better - centre**2) / (n + 2))
+    return Limits(lower=max(-1.0, centre - reach), upper=min(1.0, centre + reach))
+
+
+def paired_sign(n: int, worse: int, better: int) -> PairedTest:
+    """Pass/fail, one repeat: estimate (better − worse)/n, p by `sign_test_mid_p`, limits by `bonett_price`."""
+    limits = bonett_price(n, worse, better)
+    if n == 0:
+        return PairedTest(n=0, changed=0)
+    return PairedTest(
+        n=n,
+        changed=worse + better,
+        estimate=(better - worse) / n,
+        lower=limits.lower,
+        upper=limits.upper,
+        p=sign_test_mid_p(worse, better),
+        p_better=sign_test_mid_p(better, worse),
+    )
+
+
+# --- numbers ---------------------------------------------------------------------------------------------------------
+
+
+def paired_t(deltas: Sequence[float]) -> PairedTest:
+    """Student's paired t (1908): t = mean(d)/(sd(d)/√n) with n − 1 degrees of freedom.
+
+    Assumes independent datapoints, and enough of them for a normal mean: with fewer than `FEW_CHANGES` deltas beyond
+    `TIE` neither p is below that of the exact sign test, which decides alone where the deltas do not vary.
+    """
+    return _test_deltas(deltas, None)
+
+
+def clustered_t(deltas: Sequence[float], clusters: Sequence[Hashable]) -> PairedTest:
+    """`paired_t` where datapoints depend on others of their cluster, and clusters are independent.
+
+    CR1: se² = G/(G−1) · Σ_g (Σ_{i∈g} (d_i − mean))²/n² (Liang & Zeger 1986; Cameron & Miller 2015), never below the
+    independent one; t with G_eff − 1 degrees of freedom, G_eff = n²/Σ n_g² (Carter, Schnepel & Steigerwald 2017).
+    Where the deltas do not vary, the sign test counts clusters.
+    """
+    return _test_deltas(deltas, clusters)
+
+
+def paired_log_t(
+    baseline: Sequence[float], candidate: Sequence[float], *, clusters: Sequence[Hashable] | None = None
+) -> PairedTest:
+    """For latency: the t-test of ln(baseline/candidate); estimate and limits are those of the geometric mean ratio.
+
+    Assumes changes that multiply; lower is better. With a value that is not above 0 there is no estimate and no p.
+    """
+    pairs = list(zip(map(saturated, baseline), map(saturated, candidate), strict=True))
+    if any(min(pair) <= 0 for pair in pairs):
+        return PairedTest(n=len(pairs), changed=sum(abs(x - y) > TIE for x, y in pairs))
+    test = _test_deltas([math.log(x) - math.log(y) for x, y in pairs], clusters)
+    return _with_ratios(test, lambda goodness: math.exp(min(-goodness, 709.78)))
+
+
+def ratio_of_totals(
+    baseline: Sequence[float], candidate: Sequence[float], *, clusters: Sequence[Hashable] | None = None
+) -> PairedTest:
+    """For cost and tokens: r = Σy/Σx, t = (r − 1)/se with se from the residuals (y − r·x)/x̄; lower is better.
+
+    The linearised ratio estimator (Cochran 1977, Sampling Techniques, ch. 6), guarded like `paired_t`; a datapoint's
+    delta is (x − y)/x̄, so that their mean is 1 − r. Without a baseline total above 0 there is no estimate and no p,
+    unless every pair ties.
+    """
+    xs, ys = list(map(saturated, baseline)), list(map(saturated, candidate))
+    pairs = list(zip(xs, ys, strict=True))
+    x_mean = mean(xs)
+    ratio = mean(ys) / x_mean if x_mean > 0 else math.inf
+    if not 0 <= ratio < math.inf:
+        changed = sum(abs(x - y) > TIE for x, y in pairs)
+        if changed or not pairs:
+            return PairedTest(n=len(pairs), changed=changed)
+        x_mean = ratio = 1.0
+    deltas = [saturated((x - y) / x_mean) for x, y in pairs]
+    residuals = [saturated((ratio * x - y) / x_mean) for x, y in pairs]
+    return _with_ratios(_test(1 - ratio, residuals, deltas, clusters), lambda goodness: 1 - goodness)
+
+
+def _with_ratios(test: PairedTest, ratio: Callable[[float], float]) -> PairedTest:
+    """The test with what `ratio` makes of its estimate and limits: what is good for one is small for the other."""
+    if test.estimate is None:
+        return test
+    test = replace(test, ratio=ratio(test.estimate), estimate=1 - ratio(test.estimate))
+    if test.lower is None or test.upper is None:
+        return test
+    low, high = saturated(ratio(test.upper)), saturated(ratio(test.lower))
+    return replace(test, ratio_lower=low, ratio_upper=high, lower=1 - high, upper=1 - low)
+
+
+def _test_deltas(deltas: Sequence[float], clusters: Sequence[Hashable] | None) -> PairedTest:
+    deltas = list(map(saturated, deltas))
+    estimate = mean(deltas)
+    return _test(estimate, [saturated(delta - estimate) for delta in deltas], deltas, clusters)
+
+
+def _test(
+    estimate: float, residuals: Sequence[float], deltas: Sequence[float], clusters: Sequence[Hashable] | None
+) -> PairedTest:
+    """The t-test of an estimate with the residuals of its linearisation, held back by the deltas' sign test."""
+    groups = None if clusters is None else effective_clusters(clusters)
+    n, (worse, better) = len(deltas), _count_signs(deltas)
+    test = PairedTest(n=n, changed=worse + better, effective_clusters=groups)
+    if n < 2:
+        return replace(test, estimate=estimate if test.changed else 0.0) if n else test
+    if not test.changed:
+        return replace(test, estimate=0.0, lower=0.0, upper=0.0, p=1.0, p_better=1.0, sd=0.0, se=0.0)
+    sd, se = _spread(estimate, residuals, clusters)
+    df = (n if groups is None else groups) - 1
+    test = replace(test, estimate=estimate, sd=sd, se=se, df=df)
+    if df < 0.5:
+        return test
+    if se == 0 and clusters is not None:
+        worse, better = _count_signs(sum_by_cluster(deltas, clusters))
+    reach, t = student_t_quantile(CONFIDENCE, df) * se, estimate / se if se else math.copysign(math.inf, estimate)
+    guarded = se == 0 or test.changed < FEW_CHANGES
+    return replace(
+        test,
+        lower=saturated(estimate - reach),
+        upper=saturated(estimate + reach),
+        p=max(student_t_survival(-t, df), sign_test_exact(worse, better) if guarded else 0.0),
+        p_better=max(student_t_survival(t, df), sign_test_exact(better, worse) if guarded else 0.0),
+    )
+
+
+def _spread(estimate: float, residuals: Sequence[float], clusters: Sequence[Hashable] | None) -> tuple[float, float]:
+    """Standard deviation and standard error; both 0 where the residuals are no more than rounding."""
+    if max(map(abs, residuals)) <= TIE * max(1.0, abs(estimate)):
+        return 0.0, 0.0
+    sd = standard_deviation(residuals)
+    independent = sd / math.sqrt(len(residuals))
+    return sd, independent if clusters is None else max(independent, clustered_standard_error(residuals, clusters))
+
+
+def _count_signs(deltas: Sequence[float]) -> tuple[int, int]:
+    return sum(delta < -TIE for delta in deltas), sum(delta > TIE for delta in deltas)
+
+
+# --- several tests, one sample ---------------------------------------------------------------------------------------
+
+
+def holm(ps: Sequence[float]) -> list[float]:
+    """Adjusted p-values in the given order: max over j <= i of min(1, (m − j + 1)·p_(j)), p_(1) <= … <= p_(m).
+
+    Holds the chance of any false alarm at the level, however the tests depend on each other (Holm 1979, Scand. J.
+    Stat. 6:65).
+    """
+    adjusted, highest = list(ps), 0.0
+    for rank, index in enumerate(sorted(range(len(ps)), key=ps.__getitem__)):
+        highest = max(highest, min(1.0, (len(ps) - rank) * ps[index]))
+        adjusted[index] = highest
+    return adjusted
+
+
+def wilson(k: int, n: int, confidence: float = CONFIDENCE) -> Limits:
+    """Score limits of the rate k/n: (k + z²/2 ± z·√(k(n−k)/n + z²/4))/(n + z²), z the one-sided normal quantile.
+
+    Wilson 1927 (J. Am. Stat. Assoc. 22:209). Assumes independent datapoints; no data leave everything possible.
+    """
+    if not 0 <= k <= n:
+        raise ValueError(f"{k} of {n} is no count")
+    if n == 0:
+        return Limits(lower=0.0, upper=1.0)
+    z = NormalDist().inv_cdf(confidence)
+    centre, reach = k + z * z / 2, z * math.sqrt(k * (n - k) / n + z * z / 4)
+    lower, upper = (centre - reach) / (n + z * z), (centre + reach) / (n + z * z)
+    return Limits(lower=max(0.0, lower) if k else 0.0, upper=min(1.0, upper) if k < n else 1.0)
+
+
+def quantile(values: Sequence[float], q: float) -> float:
+    """The value at rank (n − 1)·q of the sorted values, counted from 0, interpolated (Hyndman & Fan 1996, type 7)."""
+    if not values or not 0 <= q <= 1:
+        raise ValueError(f"no quantile {q} of {len(values)} values")
+    ordered = sorted(map(saturated, values))
+    below = math.floor((len(ordered) - 1) * q)
+    share = (len(ordered) - 1) * q - below
+    low, high = ordered[below], ordered[min(below + 1, len(ordered) - 1)]
+    return min(high, max(low, low * (1 - share) + high * share))
+
+
+def median(values: Sequence[float]) -> float:
+    """The middle value, or the middle of the middle two: `quantile` at ½."""
+    return quantile(values, 0.5)
+
+
+def pass_hat_k(passes: Sequence[int], trials: int, k: int) -> float:
+    """The chance that k trials of one datapoint all pass: the mean of C(passes, k)/C(trials, k).
+
+    The unbiased estimate of pass^k (Yao et al. 2024, τ-bench, arXiv:2406.12045). Assumes exchangeable trials.
+    """
+    if not passes or not 0 < k <= trials or not all(0 <= count <= trials for count in passes):
+        raise ValueError(f"no pass^{k} of {trials} trials of {len(passes)} datapoints")
+    return sum(math.comb(count, k) for count in passes) / (math.comb(trials, k) * len(passes))
+
+
+# --- planning: one-sided α = 0.05, power 0.8, z = z(0.95) + z(0.8) ---------------------------------------------------
+
+
+def smallest_detectable_score(n: int, sd: float) -> float | None:
+    """The drop of a mean that n pairs show four times of five: z·sd/√n (normal approximation).
+
+    With clusters, `sd` is se·√n. `None` where there is nothing to go by: below two pairs, or without any variance.
+    """
+    return saturated(_Z_POWER * (sd / math.sqrt(n))) if n > 1 and sd > 0 else None
+
+
+def smallest_detectable_rate(n: int, worse: int, better: int) -> float | None:
+    """`smallest_detectable_rate_from_flips`, the flips estimated as ψ = (2·min(worse, better) + 1)/(n + 2).
+
+    Of the datapoints that changed, those of the smaller side and as many of the larger are taken for noise.
+    """
+    return smallest_detectable_rate_from_flips(n, (2 * min(worse, better) + 1) / (n + 2))
+
+
+def smallest_detectable_rate_from_flips(n: int, discordance: float) -> float | None:
+    """The drop δ of a rate that n pairs show four times of five: (k + √(k² + 4nkψ))/(2n), where k = z².
+
+    Solves n = k(ψ + δ)/δ²: Connor's sample size for McNemar's test (1987, Biometrics 43:207) without its −δ², where a
+    share ψ flips by chance and the drop adds δ. `None` where it exceeds 1: no rate falls that far.
+    """
+    if n < 1:
+        return None
+    drop = (_K_POWER + math.sqrt(_K_POWER**2 + 4 * n * _K_POWER * discordance)) / (2 * n)
+    return drop if drop <= 1 else None
+
+
+def needed_for_rate(drop: float, discordance: float) -> int | None:
+    """How many pairs show a drop δ of a rate four times of five: k(ψ + δ)/δ², rounded up; `None` for no drop.
+
+    The source and the assumptions are those of `smallest_detectable_rate_from_flips`.
+    """
+    return _rounded_up(_K_POWER * (discordance + drop) / drop / drop) if drop > 0 else None
+
+
+def needed_for_score(drop: float, sd: float) -> int | None:
+    """How many pairs show a drop of a mean four times of five: (z·sd/drop)², rounded up; `None` for no drop.
+
+    At least 2, for less has no variance. Normal approximation, as in `smallest_detectable_score`.
+    """
+    ratio = _Z_POWER * (sd / drop) if drop > 0 else math.inf
+    needed = _rounded_up(ratio * ratio)
+    return None if needed is None else max(2, needed)
+
+
+def _rounded_up(count: float) -> int | None:
+    return math.ceil(count) if math.isfinite(count) else None

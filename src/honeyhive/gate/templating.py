@@ -1,0 +1,118 @@
+"""The comment's templates, and the filters without which they can show nothing.
+
+A template shows numbers by the filters of `numbers` and strangers' text by those of `markdown`; `finalize` refuses
+whatever comes without one. All templates are compiled when this module is imported: nothing is read from disk, where
+a user's code may have been, once there is something to decide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import DictLoader, Environment, StrictUndefined, Template
+
+from honeyhive.gate import figures, markdown, numbers, words
+from honeyhive.gate.checks import Check, Status
+from honeyhive.gate.headline import headline
+from honeyhive.gate.verdict import MetricSummary, Verdict
+
+_SYMBOLS = {Status.FAILED: "❌", Status.UNDECIDED: "⚠️", Status.PASSED: "✅"}
+
+
+class _Safe(str):
+    """Text that may stand in the comment: our own words and numbers, or a stranger's text made harmless."""
+
+    __slots__ = ()
+
+
+def _refuse_raw(shown: Any) -> Any:
+    if not isinstance(shown, _Safe):
+        raise TypeError(f"a template shows a {type(shown).__name__} without a filter")
+    return shown
+
+
+def _safe(write: Callable[..., str]) -> Callable[..., _Safe]:
+    return lambda *args, **kwargs: _Safe(write(*args, **kwargs))
+
+
+def _status(check: Check) -> str:
+    if check.status is Status.FAILED and not check.gating:
+        return "⚠️ warning"
+    return f"{_SYMBOLS[check.status]} {check.status.value}"
+
+
+def _power(check: Check) -> str:
+    """What the pairs can show, and what it would take to show the margin."""
+    shown = f"{words.fall(check)}s of {figures.detectable(check)} or more, four times of five."
+    if check.needed is None:
+        return shown
+    return f"{shown} To see {numbers.amount(check.limit, check.kind)}: about {numbers.about(check.needed)} datapoints."
+
+
+def _overall(verdicts: Sequence[Verdict]) -> str:
+    """The first line where there is not just one experiment."""
+    if not verdicts:
+        return "⚠️ no experiment was judged"
+    counts = {status: sum(1 for verdict in verdicts if verdict.verdict is status) for status in _SYMBOLS}
+    worst, *rest = (status for status in _SYMBOLS if counts[status])
+    also = "".join(f", {counts[status]} {status.value}" for status in rest)
+    return f"{_SYMBOLS[worst]} {counts[worst]} of {len(verdicts)} experiments {worst.value}{also}"
+
+
+def _address(hash_or_line: object, prefix: str | None) -> str:
+    return f"{prefix}{hash_or_line}" if prefix else ""
+
+
+def _means(summary: MetricSummary) -> figures.Figures:
+    return figures.of_means(
+        summary.kind,
+        summary.direction,
+        baseline=summary.baseline,
+        candidate=summary.candidate,
+        estimate=summary.estimate,
+    )
+
+
+_FILTERS: Mapping[str, Callable[..., str]] = {
+    "cell": markdown.cell,
+    "code": markdown.code,
+    "fenced": markdown.fenced,
+    "link": markdown.link,
+    "count": numbers.count,
+    "datapoints": numbers.datapoints,
+    "number": str,  # a figure: `figures` and `means` have formatted it
+    "ours": str,  # a sentence of `words`
+    "headline": partial(headline, name=markdown.code),
+    "overall": _overall,
+    "symbol": lambda verdict: _SYMBOLS[verdict.verdict],
+    "status": _status,
+    "evidence": words.evidence,
+    "power": _power,
+}
+
+
+def _environment() -> Environment:
+    directory = files("honeyhive").joinpath("gate/templates")
+    environment = Environment(  # noqa: S701 - Markdown, not HTML: `finalize` lets nothing pass that is not made safe
+        loader=DictLoader({file.name: file.read_text("utf-8") for file in directory.iterdir()}),
+        undefined=StrictUndefined,
+        finalize=_refuse_raw,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    environment.filters.update({name: _safe(write) for name, write in _FILTERS.items()})
+    environment.filters.update({"figures": figures.of_check, "means": _means, "at": _address})
+    return environment
+
+
+def _compiled() -> dict[str, Template]:
+    environment = _environment()
+    return {name: environment.get_template(name) for name in environment.list_templates()}
+
+
+TEMPLATES: Mapping[str, Template] = _compiled()
+"""By file name."""

@@ -1,0 +1,206 @@
+"""All checks of one experiment together: `Verdict`, the one value that JSON, comment and outputs come from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from honeyhive.gate import warnings, words
+from honeyhive.gate.checks import INCOMPARABLE, Check, Reason, Status
+from honeyhive.gate.comparison import Change, Comparison
+from honeyhive.gate.metrics import Direction, Kind
+from honeyhive.gate.rules import Contest, bound_checks, contest_check
+from honeyhive.gate.statistics import holm
+from honeyhive.gate.thresholds import Threshold
+from honeyhive.result import RunResult
+
+SCHEMA = 1
+
+
+class Policy(StrEnum):
+    """What an open question does to the job."""
+
+    WARN = "warn"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policies:
+    """The user's answer to each kind of open question."""
+
+    on_undecided: Policy = Policy.WARN
+    on_missing_baseline: Policy = Policy.WARN
+    on_incomparable: Policy = Policy.FAIL
+
+
+@dataclass(frozen=True, kw_only=True)
+class Side:
+    """One of the two runs, in a line. `count` is its datapoints, `errors` those of them that went wrong."""
+
+    run_id: str
+    commit: str | None = None
+    branch: str | None = None
+    count: int
+    errors: int
+    chosen: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricSummary:
+    """A metric of the candidate, whether or not a threshold is about it; means, `None` where there is none."""
+
+    metric: str
+    kind: Kind | None
+    direction: Direction
+    candidate: float | None
+    baseline: float | None
+    estimate: float | None
+    n: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What the gate decided about one experiment, and everything that it decided on."""
+
+    schema: int = SCHEMA
+    verdict: Status
+    experiment: str
+    candidate: Side
+    baseline: Side | None
+    paired: int
+    added: int
+    removed: int
+    edited: int
+    checks: tuple[Check, ...]
+    metrics: tuple[MetricSummary, ...]
+    changes: tuple[Change, ...]
+    warnings: tuple[str, ...]
+    exit_code: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """One experiment before the gate: its comparison, the user's rules, and how the baseline was chosen."""
+
+    experiment: str
+    comparison: Comparison
+    thresholds: tuple[Threshold, ...]
+    policies: Policies = Policies()
+    chosen: str | None = None
+    warnings: tuple[str, ...] = ()
+
+
+def judge(cases: Sequence[Case]) -> tuple[Verdict, ...]:
+    """One verdict a case, in the order given.
+
+    The comparisons of all cases are one family: to fail one takes p <= 0.05 after Holm's correction over all.
+    Raises `ConfigError` where a threshold makes no sense for what its metric turned out to be.
+    """
+    contests = [list(_contests(case)) for case in cases]
+    tested = [contest for family in contests for contest in family if contest.p is not None]
+    adjusted = dict(zip(map(id, tested), holm([contest.p or 0.0 for contest in tested]), strict=True))
+    return tuple(
+        _verdict(case, [contest_check(contest, adjusted.get(id(contest))) for contest in family])
+        for case, family in zip(cases, contests, strict=True)
+    )
+
+
+def job_exit_code(verdicts: Sequence[Verdict]) -> int:
+    """The exit code of several verdicts in one job: a failed threshold first, then no decision, then 0."""
+    codes = {verdict.exit_code for verdict in verdicts}
+    return next((code for code in (1, 4) if code in codes), 0)
+
+
+def _contests(case: Case) -> Iterator[Contest]:
+    for threshold in _settled(case):
+        for rule, margin in threshold.margins.items():
+            yield Contest(
+                comparison=case.comparison,
+                found=case.comparison.metrics[threshold.name],
+                threshold=threshold,
+                rule=rule,
+                margin=margin,
+            )
+
+
+def _settled(case: Case) -> Iterator[Threshold]:
+    for threshold in case.thresholds:
+        kind = case.comparison.metrics[threshold.name].metric.kind
+        yield threshold.settled(kind) if kind else threshold
+
+
+def _verdict(case: Case, contested: Sequence[Check]) -> Verdict:
+    bounds = [check for threshold in _settled(case) for check in bound_checks(case.comparison, threshold)]
+    checks = [replace(c, message=words.message(c), advice=words.advice(c)) for c in (*contested, *bounds)]
+    comparison = case.comparison
+    return Verdict(
+        verdict=_status(checks),
+        experiment=case.experiment,
+        candidate=_side(comparison.candidate, comparison.count, comparison.errors),
+        baseline=_baseline_side(case),
+        paired=comparison.paired,
+        added=comparison.added,
+        removed=comparison.removed,
+        edited=comparison.edited,
+        checks=tuple(checks),
+        metrics=tuple(_summaries(comparison)),
+        changes=comparison.changes,
+        warnings=(*case.warnings, *warnings.of(comparison)),
+        exit_code=_exit_code(checks, case.policies),
+    )
+
+
+def _status(checks: Sequence[Check]) -> Status:
+    statuses = {check.status for check in checks if check.gating}
+    for status in (Status.FAILED, Status.UNDECIDED):
+        if status in statuses:
+            return status
+    return Status.PASSED
+
+
+def _exit_code(checks: Sequence[Check], policies: Policies) -> int:
+    gating = [check for check in checks if check.gating]
+    if any(check.status is Status.FAILED for check in gating):
+        return 1
+    fatal = any(_policy(check.reason, policies) is Policy.FAIL for check in gating if check.status is Status.UNDECIDED)
+    return 4 if fatal else 0
+
+
+def _policy(reason: Reason, policies: Policies) -> Policy:
+    if reason is Reason.NO_BASELINE:
+        return policies.on_missing_baseline
+    return policies.on_incomparable if reason in INCOMPARABLE else policies.on_undecided
+
+
+def _baseline_side(case: Case) -> Side | None:
+    comparison = case.comparison
+    if comparison.baseline is None:
+        return None
+    side = _side(comparison.baseline, comparison.baseline_count, comparison.baseline_errors)
+    return replace(side, chosen=case.chosen)
+
+
+def _side(run: RunResult, count: int, errors: int) -> Side:
+    commit, branch = run.git.get("commit_hash"), run.git.get("branch")
+    return Side(
+        run_id=run.run_id,
+        commit=commit if isinstance(commit, str) else None,
+        branch=branch if isinstance(branch, str) else None,
+        count=count,
+        errors=errors,
+    )
+
+
+def _summaries(comparison: Comparison) -> Iterator[MetricSummary]:
+    for name, found in comparison.metrics.items():
+        pairs = found.pairs
+        yield MetricSummary(
+            metric=name,
+            kind=found.metric.kind,
+            direction=found.metric.direction,
+            candidate=pairs.candidate if pairs else found.candidate.value,
+            baseline=pairs.baseline if pairs else (found.baseline.value if found.baseline else None),
+            estimate=pairs.test.estimate if pairs and pairs.test else None,
+            n=pairs.n if pairs else found.candidate.n,
+        )

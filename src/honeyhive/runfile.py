@@ -1,0 +1,369 @@
+"""The run file: one run as JSON Lines, the contract between all parts. Append, read, resume; streaming throughout.
+
+The lines are `run` (the header), one `outcome` per datapoint and repeat in the order in which they finished, and
+`end`. A name that ends in `.gz` is read and written compressed. `docs/run-file.md` describes every key.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO, Literal, Self, cast
+
+from pydantic import ValidationError
+
+from honeyhive.documents import compact_json, shown
+from honeyhive.errors import InputError, RunFileError
+from honeyhive.result import EvaluatorRef, Failed, Fault, Outcome, RunResult, Scored
+from honeyhive.runlines import SCHEMA, EndLine, OutcomeLine, RunLine, Status, parse_line, to_outcome
+
+MAX_LINE = 64 * 2**20
+"""No line of a run file is longer: one that is was not written by us, and is refused before it fills the memory."""
+_BATCH = 100
+_TAIL = 64 * 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunHeader:
+    """What is known of a run before its first outcome; the first line of its file."""
+
+    run_id: str
+    name: str
+    dataset_id: str
+    dataset_path: str
+    dataset_sha256: str
+    dataset_count: int
+    function: str
+    function_fingerprint: str | None = None
+    evaluators: tuple[EvaluatorRef, ...]
+    repeats: int
+    expected: int
+    limit: int | None = None
+    git: Mapping[str, Any] = field(default_factory=dict)
+    ci: Mapping[str, Any] = field(default_factory=dict)
+    environment: Mapping[str, Any] = field(default_factory=dict)
+    started_at: str
+
+    def to_line(self) -> dict[str, Any]:
+        """The header as its line has it."""
+        return {
+            "type": "run",
+            "schema": SCHEMA,
+            "run_id": self.run_id,
+            "name": self.name,
+            "dataset_id": self.dataset_id,
+            "dataset": {"path": self.dataset_path, "sha256": self.dataset_sha256, "count": self.dataset_count},
+            "function": self.function,
+            "function_fingerprint": self.function_fingerprint,
+            "evaluators": [{"name": e.name, "fingerprint": e.fingerprint} for e in self.evaluators],
+            "repeats": self.repeats,
+            "limit": self.limit,
+            "expected": self.expected,
+            "shard": None,
+            "git": self.git,
+            "ci": self.ci,
+            "started_at": self.started_at,
+            "environment": self.environment,
+        }
+
+
+# --- writing ---------------------------------------------------------------------------------------------------------
+
+
+def set_aside(path: Path) -> None:
+    """Move a run file out of the way of a new one: `NAME.previous` beside it. A result is never just overwritten."""
+    if path.is_file() and path.stat().st_size:
+        path.replace(path.with_name(f"{path.name}.previous"))
+
+
+def outcome_line(outcome: Outcome) -> bytes:
+    """One outcome as its line, without the newline."""
+    line: dict[str, Any] = {
+        "type": "outcome",
+        "index": outcome.index,
+        "repeat": outcome.repeat,
+        "datapoint_id": outcome.datapoint_id,
+        "content_hash": outcome.content_hash,
+        "line": outcome.line,
+        "inputs": outcome.inputs,
+        "ground_truth": outcome.ground_truth,
+        "tags": outcome.tags,
+        "metadata": outcome.metadata,
+    }
+    match outcome:
+        case Scored():
+            faults = {metric: _fault(fault) for metric, fault in outcome.faults.items()}
+            line |= {"output": outcome.output, "scores": outcome.scores, "notes": outcome.notes, "error": None}
+            line |= {"evaluator_errors": faults}
+        case Failed():
+            line |= {"output": None, "scores": {}, "notes": {}, "error": _fault(outcome.fault), "evaluator_errors": {}}
+    line |= {"duration_ms": outcome.duration_ms, "session_id": outcome.session_id}
+    return compact_json(line)
+
+
+class RunWriter:
+    """Appends to a run file from many threads; what was appended is on its way to the disk at the next `flush()`.
+
+    Call `flush()` at least once a second. A compressed file gets one gzip member a flush, so that what was
+    flushed stays readable whatever happens after.
+    """
+
+    def __init__(self, path: Path, *, finished: int = 0) -> None:
+        """Continue the file at `path`, which holds `finished` outcomes."""
+        self.path = path
+        self.finished = finished
+        self._compressed = path.suffix == ".gz"
+        self._pending: list[bytes] = []
+        self._lock = threading.Lock()
+        self._file = path.open("ab")
+
+    @classmethod
+    def create(cls, path: Path, header: RunHeader) -> Self:
+        """Begin a new run file; one that is there is set aside."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        set_aside(path)
+        path.write_bytes(b"")
+        writer = cls(path)
+        writer._pending.append(compact_json(header.to_line()))
+        writer.flush()
+        return writer
+
+    @classmethod
+    def resume(cls, path: Path, header: RunHeader, *, retry_errors: bool = False) -> tuple[Self, frozenset[int]]:
+        """Continue the run at `path`: its writer, and the hashes of the outcome keys that it already holds.
+
+        The `end` line and a torn last line are dropped, with `retry_errors` also the outcomes that have an error.
+        Raises `InputError` where the file is a run of another function, dataset or evaluator than `header`'s.
+        """
+        source = _Source.at(path)
+        _refuse_other_run(source, header)
+        done: set[int] = set()
+        kept = path.with_name(path.name + ".resumed" + path.suffix)
+        with _opened(kept, "wb") as stream:
+            for raw, line in source.kept_lines(retry_errors=retry_errors):
+                stream.write(raw)
+                if isinstance(line, OutcomeLine):
+                    done.add(hash((line.datapoint_id, line.repeat)))
+        kept.replace(path)
+        return cls(path, finished=len(done)), frozenset(done)
+
+    def append(self, outcome: Outcome) -> None:
+        """Add one finished outcome; what comes after `close()` is too late and not kept."""
+        line = outcome_line(outcome)
+        with self._lock:
+            if self._file.closed:
+                return
+            self.finished += 1
+            self._pending.append(line)
+            if len(self._pending) >= _BATCH:
+                self._write()
+
+    def flush(self) -> None:
+        """Hand all that was appended to the operating system."""
+        with self._lock:
+            self._write()
+            self._file.flush()
+
+    def close(self, *, status: Status, duration_s: float) -> None:
+        """Write the `end` line, make the file durable, and close it."""
+        with self._lock:
+            end = {"type": "end", "finished": self.finished, "duration_s": round(duration_s, 3), "status": status}
+            self._pending.append(compact_json(end))
+            self._write()
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
+
+    def _write(self) -> None:
+        if self._pending:
+            batch = b"".join(line + b"\n" for line in self._pending)
+            self._pending.clear()
+            self._file.write(gzip.compress(batch, compresslevel=6) if self._compressed else batch)
+
+
+# --- reading ---------------------------------------------------------------------------------------------------------
+
+
+def read_run(path: Path) -> RunResult:
+    """The run at `path`; its outcomes stream from the file each time they are iterated.
+
+    Raises `InputError` where there is no such file, and `RunFileError`, now or while the outcomes are iterated,
+    where a line is malformed, comes twice, or the file does not hold what its `end` line says.
+    """
+    source = _Source.at(path)
+    header = source.header()
+    end = source.end()
+    return RunResult(
+        run_id=header.run_id,
+        name=header.name,
+        expected=header.expected,
+        outcomes=_Outcomes(source=source, finished=end.finished if end else None),
+        dataset_id=header.dataset_id,
+        dataset_sha256=header.dataset.sha256,
+        dataset_path=header.dataset.path,
+        limit=header.limit,
+        function=header.function,
+        evaluators=tuple(EvaluatorRef(name=e.name, fingerprint=e.fingerprint) for e in header.evaluators),
+        repeats=header.repeats,
+        git=header.git,
+        started_at=header.started_at,
+        finished=end.finished if end else None,
+        status=end.status if end else None,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Outcomes:
+    """The outcomes of a file, re-iterable; a torn last line of a run that never ended is left out."""
+
+    source: _Source
+    finished: int | None
+
+    def __iter__(self) -> Iterator[Outcome]:
+        """Each outcome in the file's order; refuses what is malformed, repeated or miscounted."""
+        seen: set[int] = set()
+        for number, raw in self.source.numbered_lines():
+            if number == 1:
+                continue
+            line = self.source.parse(number, raw, torn_is_end=self.finished is None)
+            if line is None or isinstance(line, EndLine):
+                break
+            if isinstance(line, RunLine):
+                raise self.source.broken(number, "a second `run` line: one file holds one run")
+            outcome = to_outcome(line)
+            key = hash(outcome.key)
+            if key in seen:
+                raise self.source.broken(
+                    number, f"datapoint {shown(outcome.datapoint_id)}, repeat {outcome.repeat}, is there twice"
+                )
+            seen.add(key)
+            yield outcome
+        if self.finished is not None and self.finished != len(seen):
+            raise RunFileError(
+                f"its end line counts {self.finished} outcomes, the file holds {len(seen)}",
+                file=str(self.source.path),
+                hint="the file was changed or damaged: run again",
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Source:
+    """A run file on disk: its lines, plain or compressed, and what they parse to."""
+
+    path: Path
+
+    @classmethod
+    def at(cls, path: Path) -> _Source:
+        if not path.exists():
+            raise InputError(
+                "no such run file", file=str(path), hint="give the path of a file that `honeyhive run` wrote"
+            )
+        if not path.is_file():
+            raise InputError("not a file", file=str(path), hint="give the path of a file that `honeyhive run` wrote")
+        return cls(path=path)
+
+    def numbered_lines(self) -> Iterator[tuple[int, bytes]]:
+        """Each line with its number from 1; a compressed file that is cut off ends where it is cut."""
+        with _opened(self.path, "rb") as stream:
+            number = 0
+            while True:
+                try:
+                    line = stream.readline(MAX_LINE)
+                except EOFError:
+                    return
+                except (OSError, gzip.BadGzipFile, ValueError) as error:
+                    raise self.broken(number + 1, f"cannot be read: {error}") from error
+                if not line:
+                    return
+                number += 1
+                if len(line) >= MAX_LINE:
+                    raise self.broken(number, f"longer than {MAX_LINE:,} bytes")
+                yield number, line
+
+    def header(self) -> RunLine:
+        for number, raw in self.numbered_lines():
+            line = self.parse(number, raw, torn_is_end=False)
+            if isinstance(line, RunLine):
+                return line
+            raise self.broken(number, "a run file begins with its `run` line")
+        raise RunFileError("the file is empty", file=str(self.path), hint="run again")
+
+    def end(self) -> EndLine | None:
+        """The last line where it is an `end` line."""
+        try:
+            line = parse_line(self._last_line())
+        except ValueError:
+            return None
+        return line if isinstance(line, EndLine) else None
+
+    def kept_lines(self, *, retry_errors: bool) -> Iterator[tuple[bytes, RunLine | OutcomeLine]]:
+        """What a resumed run goes on from: the header, and the outcomes that need no second try."""
+        for number, raw in self.numbered_lines():
+            line = self.parse(number, raw, torn_is_end=True)
+            if line is None or isinstance(line, EndLine):
+                return
+            if isinstance(line, RunLine) or not retry_errors or not (line.error or line.evaluator_errors):
+                yield raw, line
+
+    def parse(self, number: int, raw: bytes, *, torn_is_end: bool) -> RunLine | OutcomeLine | EndLine | None:
+        """What a line says; `None` for a last line without its newline, where that may be."""
+        try:
+            return parse_line(raw)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise self.broken(number, f"{where or 'the line'}: {first['msg'].lower()}") from error
+        except ValueError as error:
+            if torn_is_end and not raw.endswith(b"\n"):
+                return None
+            raise self.broken(number, f"not a line of a run file: {error}") from error
+
+    def broken(self, number: int, message: str) -> RunFileError:
+        return RunFileError(message, file=str(self.path), line=number, hint="run again, or mend the line")
+
+    def _last_line(self) -> bytes:
+        if self.path.suffix == ".gz":
+            last = b""
+            for _, last in self.numbered_lines():  # noqa: B007 - only the last is wanted
+                pass
+            return last
+        with self.path.open("rb") as stream:
+            size = stream.seek(0, io.SEEK_END)
+            stream.seek(max(0, size - _TAIL))
+            return stream.read().rstrip(b"\n").rpartition(b"\n")[2]
+
+
+def _refuse_other_run(source: _Source, header: RunHeader) -> None:
+    """A resumed run must be the same run: outcomes of two different things would look like one result."""
+    before = source.header()
+    wanted = {
+        "function": (before.function, header.function),
+        "function's source": (before.function_fingerprint, header.function_fingerprint),
+        "dataset": (before.dataset.sha256, header.dataset_sha256),
+        "evaluators": (
+            sorted((e.name, e.fingerprint) for e in before.evaluators),
+            sorted((e.name, e.fingerprint) for e in header.evaluators),
+        ),
+        "repeats": (before.repeats, header.repeats),
+        "limit": (before.limit, header.limit),
+    }
+    changed = [name for name, (then, now) in wanted.items() if then != now]
+    if changed:
+        raise InputError(
+            f"cannot resume: the {' and the '.join(changed)} changed since this run began",
+            file=str(source.path),
+            hint="run without --resume to begin anew",
+        )
+
+
+def _opened(path: Path, mode: Literal["rb", "wb"]) -> BinaryIO:
+    return cast(BinaryIO, gzip.open(path, mode)) if path.suffix == ".gz" else path.open(mode)
+
+
+def _fault(fault: Fault) -> dict[str, str]:
+    return {"type": fault.type, "message": fault.message}

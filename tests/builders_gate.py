@@ -1,0 +1,194 @@
+"""Short ways to build what the gate's words and comments are made from."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from honeyhive.gate.checks import Check, Reason, Rule, Status
+from honeyhive.gate.comparison import Change
+from honeyhive.gate.evidence import Evidence
+from honeyhive.gate.metrics import Direction, Kind
+from honeyhive.gate.verdict import MetricSummary, Side, Verdict
+
+GOLDEN = Path(__file__).parent / "golden" / "comments"
+
+STATUSES = {
+    Reason.MET: Status.PASSED,
+    Reason.BELOW_MIN: Status.FAILED,
+    Reason.ABOVE_MAX: Status.FAILED,
+    Reason.NO_DATA: Status.FAILED,
+    Reason.MISSING_METRIC: Status.FAILED,
+    Reason.REGRESSED: Status.FAILED,
+    Reason.UNCHANGED: Status.PASSED,
+    Reason.IMPROVED: Status.PASSED,
+    Reason.WITHIN_MARGIN: Status.PASSED,
+}
+
+
+def check(metric: str = "correct", reason: Reason = Reason.REGRESSED, **fields: Any) -> Check:
+    """A check with the status that its reason stands for; a pass/fail metric that may drop by 2 points."""
+    usual: dict[str, Any] = {
+        "kind": Kind.RATE,
+        "direction": Direction.HIGHER,
+        "rule": Rule.MAX_DROP,
+        "limit": 0.02,
+        "allowed": "0.02",
+        "status": STATUSES.get(reason, Status.UNDECIDED),
+    }
+    return Check(metric=metric, reason=reason, **(usual | fields))
+
+
+def regressed(metric: str = "correct", **fields: Any) -> Check:
+    """GSM8K: a fine-tuned model in place of one with a verifier."""
+    found: dict[str, Any] = {
+        "candidate": 231 / 660,
+        "baseline": 280 / 660,
+        "estimate": -0.07424242424242425,
+        "lower": -0.10839051656401778,
+        "upper": -0.03964573721241725,
+        "p": 0.00020343013357924846,
+        "p_adjusted": 0.00020343013357924846,
+        "n": 660,
+        "worse": 121,
+        "better": 72,
+        "smallest_detectable": 0.050222022596816254,
+        "needed": 3_712,
+    }
+    return check(metric, Reason.REGRESSED, **(found | fields))
+
+
+def improved(metric: str = "correct", **fields: Any) -> Check:
+    """The same two models the other way round."""
+    found: dict[str, Any] = {
+        "candidate": 280 / 660,
+        "baseline": 231 / 660,
+        "estimate": 0.07424242424242425,
+        "lower": 0.03964573721241725,
+        "upper": 0.10839051656401778,
+        "p": 0.9997965698664207,
+        "p_adjusted": 0.9997965698664207,
+        "n": 660,
+        "worse": 72,
+        "better": 121,
+        "smallest_detectable": 0.050222022596816254,
+        "needed": 3_712,
+    }
+    return check(metric, Reason.IMPROVED, **(found | fields))
+
+
+def low_power(metric: str = "reward", **fields: Any) -> Check:
+    """tau-bench airline, 50 datapoints, the same model twice."""
+    found: dict[str, Any] = {
+        "limit": 0.05,
+        "allowed": "0.05",
+        "candidate": 0.4,
+        "baseline": 0.44,
+        "estimate": -0.04,
+        "lower": -0.15649129857095245,
+        "upper": 0.07956822164787553,
+        "p": 0.29052734375,
+        "p_adjusted": 0.29052734375,
+        "n": 50,
+        "worse": 7,
+        "better": 5,
+        "smallest_detectable": 0.23497110156487377,
+        "needed": 641,
+    }
+    return check(metric, Reason.LOW_POWER, **(found | fields))
+
+
+def errors(wrong: int = 0, n: int = 660, limit: float = 0.0, **fields: Any) -> Check:
+    """The bound on the share of datapoints that may go wrong."""
+    share = wrong / n
+    return check(
+        "errors",
+        Reason.ABOVE_MAX if share > limit else Reason.MET,
+        **(
+            {
+                "direction": Direction.LOWER,
+                "rule": Rule.MAX,
+                "limit": limit,
+                "allowed": str(limit),
+                "candidate": share,
+                "baseline": 0.0,
+                "n": n,
+            }
+            | fields
+        ),
+    )
+
+
+def metric(name: str = "latency_ms", **fields: Any) -> MetricSummary:
+    """A metric that no check need be about."""
+    usual: dict[str, Any] = {
+        "kind": Kind.LATENCY,
+        "direction": Direction.LOWER,
+        "candidate": 790.2,
+        "baseline": 812.1,
+        "estimate": 0.027,
+        "n": 660,
+    }
+    return MetricSummary(metric=name, **(usual | fields))
+
+
+def rate(name: str = "correct", **fields: Any) -> MetricSummary:
+    """A pass/fail metric's summary."""
+    return metric(name, **({"kind": Kind.RATE, "direction": Direction.HIGHER} | fields))
+
+
+def verdict(*checks: Check, **fields: Any) -> Verdict:
+    """The verdict of these checks on GSM8K, with a baseline unless `baseline=None`."""
+    statuses = {one.status for one in checks if one.gating}
+    worst = next((status for status in (Status.FAILED, Status.UNDECIDED) if status in statuses), Status.PASSED)
+    usual: dict[str, Any] = {
+        "verdict": worst,
+        "experiment": "gsm8k",
+        "candidate": Side(
+            run_id="5e2f7c10-8b1d-4f7e-9a40-2d1f5c7e9b11", commit="1a2b3c4d5e6f", branch="shorter", count=660, errors=0
+        ),
+        "baseline": Side(
+            run_id="77ab0d35-1c2e-4a5b-8d6f-0e9c8b7a6543",
+            commit="9f8e7d6c5b4a",
+            branch="main",
+            count=660,
+            errors=0,
+            chosen="first parent, run 2 hours ago",
+        ),
+        "paired": 660,
+        "added": 0,
+        "removed": 0,
+        "edited": 0,
+        "metrics": (metric(),),
+        "changes": (),
+        "warnings": (),
+        "exit_code": 1 if worst is Status.FAILED else 0,
+    }
+    return Verdict(checks=checks, **(usual | fields))
+
+
+def gsm8k(*, metric: str = "correct", swapped: bool = False) -> tuple[tuple[Change, ...], dict[str, Evidence]]:
+    """Some of the real datapoints that changed, and what both runs answered; `swapped`: the other way round."""
+    rows = json.loads((GOLDEN / "gsm8k.json").read_text("utf-8"))
+    changes: list[Change] = []
+    evidence: dict[str, Evidence] = {}
+    for got_worse, row in [(True, row) for row in rows["worse"]] + [(False, row) for row in rows["better"]]:
+        found = Evidence(**row)
+        if swapped:
+            found = Evidence(
+                **(row | {"candidate_output": found.baseline_output, "baseline_output": found.candidate_output})
+            )
+        better = got_worse is swapped
+        changes.append(
+            Change(
+                datapoint_id=found.datapoint_id,
+                line=found.line,
+                metric=metric,
+                baseline=0.0 if better else 1.0,
+                candidate=1.0 if better else 0.0,
+                better=better,
+            )
+        )
+        evidence[found.datapoint_id] = found
+    return tuple(changes), evidence
