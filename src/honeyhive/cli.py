@@ -102,7 +102,7 @@ def run(*, out: Path | None, resume: bool, retry_errors: bool, error_file: Path 
     Exits with 0 once every datapoint has an outcome, failed ones included: judging is the business of `gate` and
     `compare`.
     """
-    from honeyhive.ci import console, pipeline
+    from honeyhive.ci import console
     from honeyhive.experiments.core import run_experiment
 
     settings = _settings(flags)
@@ -215,7 +215,7 @@ def main() -> NoReturn:
         code = _complain(InputError(error.format_message(), hint=usage or "honeyhive --help"), error_file)
     except click.exceptions.Exit as error:
         code = error.exit_code
-    except Exception as error:  # noqa: BLE001 - the last edge: a fault of ours is told in one line, with its own exit code
+    except Exception as error:
         if os.environ.get("RUNNER_DEBUG") == "1":
             raise
         hint = "please report it; RUNNER_DEBUG=1 shows where it happened"

@@ -67,7 +67,7 @@ def _count(run: RunResult, experiment: ExperimentConfig, dataset: Dataset) -> Co
     for outcome in run.outcomes:
         if not dataset.knows(outcome.datapoint_id, outcome.content_hash) or outcome.repeat >= experiment.repeats:
             raise RunFileError(
-                f"the run file holds an outcome of a datapoint that is not in the dataset: {outcome.datapoint_id[:100]}",
+                f"the run file holds a datapoint that is not in the dataset: {outcome.datapoint_id[:100]}",
                 hint="something else has written to it: run again",
             )
         seen.add(outcome.key)

@@ -64,7 +64,7 @@ def run_gate(settings: Settings, edge: Edge) -> tuple[Judged, ...]:
     wrong: it would be paid for and thrown away.
     """
     prepared = [_guarded(config, settings, edge) for config in settings.experiments]
-    cases = [_not_run(item) if isinstance(item, _Prepared) else item for item in prepared]
+    cases: list[Case | Broken] = [_not_run(item) if isinstance(item, _Prepared) else item for item in prepared]
     ready = [item for item in prepared if isinstance(item, _Prepared)]
     if len(ready) == len(prepared):
         cases = list(_cases(ready, settings, edge))

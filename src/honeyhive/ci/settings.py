@@ -13,7 +13,6 @@ from honeyhive.ci.config import (
     CONFIG_FILE,
     ConfigFile,
     ExperimentConfig,
-    ExperimentName,
     Names,
     Seconds,
     explain,
@@ -75,7 +74,7 @@ class Settings:
     """Everything that a command needs to know of what the user wants."""
 
     experiments: tuple[ExperimentConfig, ...]
-    policies: Policies = Policies()
+    policies: Policies = field(default_factory=Policies)
     limit: int | None = None
     install: str | None = None
     python_version: str | None = None

@@ -1,1 +1,1 @@
-"""Experiments: a function over a dataset, scored."""
+"""Experiments: a function over a dataset, scored by evaluators."""

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from io import BufferedReader
+from itertools import pairwise
 from typing import Any
 
 from honeyhive.documents import Malformed, load_json, load_json_prefix, load_yaml, shown
@@ -147,7 +148,7 @@ def _csv_rows(text: Text) -> Iterator[Placed]:
             if cells and not header:
                 header = _header(cells, lines)
             elif cells and len(cells) != len(header):
-                wrong = f"{len(cells)} cells in a row, {len(header)} in the header"
+                wrong = f"cells: {len(cells)} in this row, {len(header)} in the header"
                 raise lines.fault(wrong, cell=min(len(cells), len(header)))
             elif cells:
                 yield lines.start, 1, dict(zip(header, cells, strict=True))
@@ -192,12 +193,17 @@ class _CsvLines:
         place = _fault_at(row, end if cell is None or cell >= len(starts) else starts[cell], message)
         return Malformed(message, line=self.start + place.line - 1, column=place.column)
 
+    def longest_cell(self) -> int:
+        """The number of the longest cell of the row in hand."""
+        row = "".join(self._row)
+        starts, _ = self._cells(row)
+        lengths = [end - start for start, end in pairwise([*starts, len(row)])]
+        return lengths.index(max(lengths))
+
     def _cells(self, row: str) -> tuple[list[int], int]:
-        starts, end = [0], 0
-        while cell := self._CELL.match(row, starts[-1]):
-            end = cell.end()
-            if not row.startswith(",", end):
-                break
+        """Where the cells start, and where the last that can be made out ends."""
+        starts = [0]
+        while row.startswith(",", end := self._CELL.match(row, starts[-1]).end()):  # type: ignore[union-attr]  # matches ""
             starts.append(end + 1)
         return starts, end
 
@@ -207,7 +213,8 @@ def _csv_fault(error: csv.Error, lines: _CsvLines) -> Malformed:
     if message.startswith("unexpected end"):
         return lines.fault("a quote that is opened and never closed")
     if message.startswith("field larger"):
-        return lines.fault(f"a cell of more than {csv.field_size_limit()} characters, or a quote never closed")
+        message = f"a cell of more than {csv.field_size_limit()} characters, or a quote that is never closed"
+        return lines.fault(message, cell=lines.longest_cell())
     if message.startswith("new-line character"):
         return lines.fault("a bare carriage return outside quotes")
     return lines.fault("more text after a closing quote")

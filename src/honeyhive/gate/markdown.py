@@ -18,6 +18,7 @@ CELL, NAME = 160, 60
 """How many characters of a text, and of a name, are shown in a line."""
 FENCE_LINES, FENCE_WIDTH = 24, 100
 
+_LONGEST_URL = 2_000
 _JOINERS = "\u200c\u200d"
 _BREAK = "&#8203;"
 _LINE_END = "\n\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"
@@ -39,7 +40,7 @@ _BACKTICKS = re.compile("`+")
 def one_line(text: str, limit: int = CELL) -> str:
     """The text as one visible line of at most `limit` characters; what is left out of its middle is marked `…`."""
     shown = " ".join(_visible(_bounded(text, limit)).split())
-    return elided(shown, limit) if shown.strip(_JOINERS) else EMPTY
+    return elided(shown, limit) if shown.strip(_JOINERS + " ") else EMPTY
 
 
 def elided(text: str, limit: int) -> str:
@@ -72,14 +73,14 @@ def fenced(text: str, limit: int = 1_200) -> str:
         head, tail = FENCE_LINES * 2 // 3, FENCE_LINES // 3
         lines = [*lines[:head], f"… {len(lines) - head - tail} lines left out …", *lines[-tail:]]
     content = "\n".join(lines).strip("\n")
-    body = content if content.strip() else EMPTY
+    body = content if content.strip(_JOINERS + " \t\n") else EMPTY
     fence = "`" * max(3, 1 + max((len(run) for run in _BACKTICKS.findall(body)), default=0))
     return f"{fence}text\n{body}\n{fence}"
 
 
 def link(shown: str, url: str | None) -> str:
     """A link with what is already Markdown as its text; only that text where there is no web address."""
-    if not url or not re.match(r"https?://[^/\s]", url):
+    if not url or len(url) > _LONGEST_URL or not re.match(r"https?://[^/\s]", url):
         return shown
     return f"[{shown}]({quote(_visible(url), safe=':/?#@!$&+,;=%~')})"
 

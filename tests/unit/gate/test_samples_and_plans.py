@@ -27,7 +27,7 @@ finite = st.floats(allow_nan=False, allow_infinity=False)
 
 
 def close(value: float) -> object:
-    return pytest.approx(value, rel=1e-9, abs=1e-13)
+    return pytest.approx(value, rel=1e-9, abs=1e-300)
 
 
 @given(st.lists(st.floats(0, 1), max_size=12))

@@ -44,7 +44,7 @@ EXPECTED: Sequence[dict[str, Any]] = read("expected-verdicts.json") or []
 
 
 def close(value: float) -> object:
-    return pytest.approx(value, rel=1e-9, abs=1e-13)
+    return pytest.approx(value, rel=1e-9, abs=1e-300)
 
 
 def title(case: dict[str, Any]) -> str:
