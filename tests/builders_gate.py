@@ -54,7 +54,7 @@ def regressed(metric: str = "correct", **fields: Any) -> Check:
         "worse": 121,
         "better": 72,
         "smallest_detectable": 0.050222022596816254,
-        "needed": 3_712,
+        "needed": 3_695,
     }
     return check(metric, Reason.REGRESSED, **(found | fields))
 
@@ -73,7 +73,7 @@ def improved(metric: str = "correct", **fields: Any) -> Check:
         "worse": 72,
         "better": 121,
         "smallest_detectable": 0.050222022596816254,
-        "needed": 3_712,
+        "needed": 3_695,
     }
     return check(metric, Reason.IMPROVED, **(found | fields))
 
@@ -94,7 +94,7 @@ def low_power(metric: str = "reward", **fields: Any) -> Check:
         "worse": 7,
         "better": 5,
         "smallest_detectable": 0.23497110156487377,
-        "needed": 641,
+        "needed": 647,
     }
     return check(metric, Reason.LOW_POWER, **(found | fields))
 

@@ -12,7 +12,7 @@ _HOMES = {
     "run_experiment": "honeyhive.experiments.core",
 }
 
-__all__ = ["Dataset", "Experiment", "HoneyHiveTracer", "run_experiment"]  # noqa: F822 - they come when they are asked for
+__all__ = ["Dataset", "Experiment", "HoneyHiveTracer", "run_experiment"]
 
 
 def __getattr__(name: str) -> Any:

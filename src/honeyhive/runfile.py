@@ -10,6 +10,7 @@ import gzip
 import io
 import os
 import threading
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import Any, BinaryIO, Literal, Self, cast
 
 from pydantic import ValidationError
 
-from honeyhive.documents import compact_json, shown
+from honeyhive.documents import MAX_DEPTH, compact_json, plain, shown
 from honeyhive.errors import InputError, RunFileError
 from honeyhive.result import EvaluatorRef, Failed, Fault, Outcome, RunResult, Scored
 from honeyhive.runlines import SCHEMA, EndLine, OutcomeLine, RunLine, Status, parse_line, to_outcome
@@ -25,6 +26,7 @@ from honeyhive.runlines import SCHEMA, EndLine, OutcomeLine, RunLine, Status, pa
 MAX_LINE = 64 * 2**20
 """No line of a run file is longer: one that is was not written by us, and is refused before it fills the memory."""
 _BATCH = 100
+_GZIP_MARK = b"\x1f\x8b"
 _TAIL = 64 * 1024
 
 
@@ -35,7 +37,7 @@ class RunHeader:
     run_id: str
     name: str
     dataset_id: str
-    dataset_path: str
+    dataset_path: str | None
     dataset_sha256: str
     dataset_count: int
     function: str
@@ -82,7 +84,7 @@ def set_aside(path: Path) -> None:
 
 
 def outcome_line(outcome: Outcome) -> bytes:
-    """One outcome as its line, without the newline."""
+    """One outcome as its line, without the newline; `ValueError` where that is longer than a line may be."""
     line: dict[str, Any] = {
         "type": "outcome",
         "index": outcome.index,
@@ -103,7 +105,22 @@ def outcome_line(outcome: Outcome) -> bytes:
         case Failed():
             line |= {"output": None, "scores": {}, "notes": {}, "error": _fault(outcome.fault), "evaluator_errors": {}}
     line |= {"duration_ms": outcome.duration_ms, "session_id": outcome.session_id}
-    return compact_json(line)
+    raw = _readable(line)
+    if len(raw) > MAX_LINE - 2:  # the newline, and one byte by which a reader tells that there is no more
+        raise ValueError(f"{len(raw):,} bytes, and {MAX_LINE:,} are the most that is recorded of a datapoint")
+    return raw
+
+
+def _readable(line: Mapping[str, Any]) -> bytes:
+    """The line as JSON; what is nested deeper than can be read back is cut there."""
+    raw = compact_json(line)
+    # Counting brackets is far cheaper than reading the line again, and settles it for all but a few.
+    if raw.count(b"[") + raw.count(b"{") > MAX_DEPTH:
+        try:
+            parse_line(raw)
+        except ValueError:
+            return compact_json(plain(line))
+    return raw
 
 
 class RunWriter:
@@ -117,7 +134,6 @@ class RunWriter:
         """Continue the file at `path`, which holds `finished` outcomes."""
         self.path = path
         self.finished = finished
-        self._compressed = path.suffix == ".gz"
         self._pending: list[bytes] = []
         self._lock = threading.Lock()
         self._file = path.open("ab")
@@ -127,11 +143,8 @@ class RunWriter:
         """Begin a new run file; one that is there is set aside."""
         path.parent.mkdir(parents=True, exist_ok=True)
         set_aside(path)
-        path.write_bytes(b"")
-        writer = cls(path)
-        writer._pending.append(compact_json(header.to_line()))
-        writer.flush()
-        return writer
+        path.write_bytes(_encoded(path, [compact_json(header.to_line())]))
+        return cls(path)
 
     @classmethod
     def resume(cls, path: Path, header: RunHeader, *, retry_errors: bool = False) -> tuple[Self, frozenset[int]]:
@@ -146,7 +159,7 @@ class RunWriter:
         kept = path.with_name(path.name + ".resumed" + path.suffix)
         with _opened(kept, "wb") as stream:
             for raw, line in source.kept_lines(retry_errors=retry_errors):
-                stream.write(raw)
+                stream.write(raw if raw.endswith(b"\n") else raw + b"\n")
                 if isinstance(line, OutcomeLine):
                     done.add(hash((line.datapoint_id, line.repeat)))
         kept.replace(path)
@@ -154,7 +167,10 @@ class RunWriter:
 
     def append(self, outcome: Outcome) -> None:
         """Add one finished outcome; what comes after `close()` is too late and not kept."""
-        line = outcome_line(outcome)
+        self.append_line(outcome_line(outcome))
+
+    def append_line(self, line: bytes) -> None:
+        """Add one finished outcome that `outcome_line()` has encoded."""
         with self._lock:
             if self._file.closed:
                 return
@@ -171,19 +187,23 @@ class RunWriter:
 
     def close(self, *, status: Status, duration_s: float) -> None:
         """Write the `end` line, make the file durable, and close it."""
-        with self._lock:
+        with self._lock, self._file:
             end = {"type": "end", "finished": self.finished, "duration_s": round(duration_s, 3), "status": status}
             self._pending.append(compact_json(end))
             self._write()
             self._file.flush()
             os.fsync(self._file.fileno())
-            self._file.close()
 
     def _write(self) -> None:
         if self._pending:
-            batch = b"".join(line + b"\n" for line in self._pending)
+            batch = _encoded(self.path, self._pending)
             self._pending.clear()
-            self._file.write(gzip.compress(batch, compresslevel=6) if self._compressed else batch)
+            self._file.write(batch)
+
+
+def _encoded(path: Path, lines: list[bytes]) -> bytes:
+    batch = b"".join(line + b"\n" for line in lines)
+    return gzip.compress(batch, compresslevel=6) if path.suffix == ".gz" else batch
 
 
 # --- reading ---------------------------------------------------------------------------------------------------------
@@ -276,7 +296,9 @@ class _Source:
                     line = stream.readline(MAX_LINE)
                 except EOFError:
                     return
-                except (OSError, gzip.BadGzipFile, ValueError) as error:
+                except (OSError, ValueError, zlib.error) as error:
+                    if isinstance(error, gzip.BadGzipFile) and self._ends_in_half_a_mark():
+                        return
                     raise self.broken(number + 1, f"cannot be read: {error}") from error
                 if not line:
                     return
@@ -325,6 +347,10 @@ class _Source:
 
     def broken(self, number: int, message: str) -> RunFileError:
         return RunFileError(message, file=str(self.path), line=number, hint="run again, or mend the line")
+
+    def _ends_in_half_a_mark(self) -> bool:
+        """Whether the file is cut between the two bytes that begin each gzip member."""
+        return self.path.read_bytes().endswith(_GZIP_MARK[:1])
 
     def _last_line(self) -> bytes:
         if self.path.suffix == ".gz":

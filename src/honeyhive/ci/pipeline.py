@@ -16,15 +16,13 @@ from honeyhive.ci.settings import NO_BASELINE, Settings
 from honeyhive.ci.worker import child_environment, run_in_child
 from honeyhive.errors import Cancelled, ConfigError, HoneyHiveError, NoDecisionError, RunFileError
 from honeyhive.experiments.dataset import Columns, Dataset
-from honeyhive.gate.broken import Broken, broken_by
+from honeyhive.gate.broken import Broken, Finding, broken_by
 from honeyhive.gate.comparison import Comparison, compare
 from honeyhive.gate.metrics import BUILT_IN
 from honeyhive.gate.thresholds import Threshold, with_default_errors
-from honeyhive.gate.verdict import Case, Verdict, judge
+from honeyhive.gate.verdict import Case, judge
 from honeyhive.result import RunResult
 from honeyhive.runfile import read_run, set_aside
-
-Finding = Verdict | Broken
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from honeyhive.ci.commands import Annotation, Level, error_annotation, neutralise
-from honeyhive.ci.pipeline import Edge, Finding, Judged, make_case, read_baseline
+from honeyhive.ci.pipeline import Edge, Judged, make_case, read_baseline
 from honeyhive.ci.publish import append_outputs, append_summary, write_file, write_json
 from honeyhive.ci.settings import Settings
 from honeyhive.documents import Malformed, load_json
 from honeyhive.errors import InputError, ReportingError, RunFileError
-from honeyhive.gate.broken import Broken
+from honeyhive.gate.broken import Broken, Finding
 from honeyhive.gate.checks import Check, Reason, Status
 from honeyhive.gate.headline import headline
 from honeyhive.gate.report import Context, Dataset, Evidence, render
@@ -64,7 +64,6 @@ def judge_files(candidate: Path, baseline: Path, settings: Settings) -> Judged:
 
 def comment(judged: Sequence[Judged], settings: Settings) -> str:
     """The comment on all experiments."""
-    verdicts = [item.finding for item in judged if isinstance(item.finding, Verdict)]
     evidence = {
         item.finding.experiment: gather_evidence(item.finding, item.run_file, item.baseline_file)
         for item in judged
@@ -72,8 +71,7 @@ def comment(judged: Sequence[Judged], settings: Settings) -> str:
     }
     datasets = {item.finding.experiment: Dataset(path=item.config.dataset) for item in judged if item.config.dataset}
     context = Context(judged_by=settings.config_file or "the flags given", datasets=datasets)
-    broken = [item.finding for item in judged if isinstance(item.finding, Broken)]
-    return render(verdicts, broken=broken, evidence=evidence, context=context)
+    return render([item.finding for item in judged], evidence=evidence, context=context)
 
 
 def comment_of_json(comparison: Path, candidate: Path | None, baseline: Path | None) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from honeyhive.errors import Cancelled
 from honeyhive.result import Fault
 
 T = TypeVar("T")
@@ -23,7 +24,7 @@ def attempt_or(call: Callable[[], T], otherwise: Callable[[BaseException], E]) -
     """The value of `call`, or what `otherwise` makes of the exception that it ended in."""
     try:
         return call()
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, Cancelled):  # a signal, on its way through the user's code
         raise
     except BaseException as error:  # noqa: BLE001 - the user's code may raise anything, and it is theirs to read
         return otherwise(error)
@@ -48,7 +49,8 @@ def timeout_fault(what: str, seconds: float) -> Fault:
 
 def unusable(value: Any) -> Fault | None:
     """The fault of a value that is no answer, such as a generator that has not run."""
-    if hasattr(value, "__next__") or hasattr(value, "__anext__"):
-        name = type(value).__name__
-        return Fault(type="TypeError", message=f"the function returned a {name}: return the value that it makes")
+    kind = type(value)  # asked in place of the value, whose attributes may be the user's code
+    if hasattr(kind, "__next__") or hasattr(kind, "__anext__"):
+        message = f"the function returned a {kind.__name__}: return the value that it makes"
+        return Fault(type="TypeError", message=message)
     return None

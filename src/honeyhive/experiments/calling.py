@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -58,13 +59,25 @@ def bind_evaluator(function: Callable[..., Any], name: str) -> Binding:
 
 def _bind(function: Callable[..., Any], name: str, order: tuple[str, ...]) -> Binding:
     try:
-        parameters = list(inspect.signature(function).parameters.values())
+        parameters = _parameters(function)
     except (TypeError, ValueError):  # a builtin that does not tell: it takes the first thing
         return Binding(function=function, positional=order[:1], keywords={})
     sources = tuple(_positional_sources(parameters, name, order))
-    if any(parameter.kind is Parameter.VAR_POSITIONAL for parameter in parameters):
+    if _takes_more(parameters):
         sources = (*sources, *(source for source in order if source not in sources))
     return Binding(function=function, positional=sources, keywords=dict(_keyword_sources(parameters, name, order)))
+
+
+def _parameters(function: Callable[..., Any]) -> list[Parameter]:
+    """What is left to fill: a partial's own keywords stand in its signature as well, and are the user's to give."""
+    given = function.keywords if isinstance(function, functools.partial) else {}
+    return [parameter for name, parameter in inspect.signature(function).parameters.items() if name not in given]
+
+
+def _takes_more(parameters: list[Parameter]) -> bool:
+    """Whether there is an `*args` that further values reach, with no parameter of another meaning before it."""
+    optional = any(p.kind in _POSITIONAL and p.default is not Parameter.empty for p in parameters)
+    return not optional and any(p.kind is Parameter.VAR_POSITIONAL for p in parameters)
 
 
 def _positional_sources(parameters: list[Parameter], name: str, order: tuple[str, ...]) -> Iterator[str]:

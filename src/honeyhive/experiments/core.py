@@ -16,15 +16,16 @@ from pathlib import Path
 from typing import Any
 
 from honeyhive.errors import Cancelled, UserCodeError
-from honeyhive.experiments.calling import bind_function
+from honeyhive.experiments.attempts import attempt
+from honeyhive.experiments.calling import Binding, bind_function
 from honeyhive.experiments.context import ExperimentContext
 from honeyhive.experiments.dataset import Dataset
 from honeyhive.experiments.evaluators import Evaluator, callable_name, fingerprint
 from honeyhive.experiments.loop import EventLoop
 from honeyhive.experiments.trial import Procedure, Trial
 from honeyhive.experiments.workers import Workers
-from honeyhive.result import Failed, Outcome, RunResult
-from honeyhive.runfile import RunHeader, RunWriter, read_run
+from honeyhive.result import Failed, Fault, Outcome, RunResult
+from honeyhive.runfile import RunHeader, RunWriter, outcome_line, read_run
 from honeyhive.runlines import Status
 
 RESERVED_METRICS = ("latency_ms", "errors")
@@ -93,20 +94,23 @@ def run_experiment(
     is kept and not run again (`retry_errors`: but for the failed ones). On a signal the run ends as `cancelled` and
     the exception goes on; what was finished is in the file. Raises `InputError` where `out` is another run.
     """
+    function = bind_function(experiment.function, _function_name(experiment))  # refused before a file is touched
     header = _header(experiment)
     if resume and out.exists():
-        writer, done = RunWriter.resume(out, header, retry_errors=retry_errors)
         header = _of_resumed(header, out)
+        writer, done = RunWriter.resume(out, header, retry_errors=retry_errors)
     else:
         writer, done = RunWriter.create(out, header), frozenset()
-    _Run(experiment, header, writer, done).execute(observer or (lambda _: None))
+    _Run(experiment, function, header, writer, done).execute(observer or (lambda _: None))
     return read_run(out)
 
 
 class _Run:
     """The run while it goes on: what is counted, written and told."""
 
-    def __init__(self, experiment: Experiment, header: RunHeader, writer: RunWriter, done: frozenset[int]) -> None:
+    def __init__(
+        self, experiment: Experiment, function: Binding, header: RunHeader, writer: RunWriter, done: frozenset[int]
+    ) -> None:
         self._experiment = experiment
         self._header = header
         self._writer = writer
@@ -116,8 +120,8 @@ class _Run:
         self._last_error = ""
         self._started = time.monotonic()
         self._flushed = self._started
-        self._loop = EventLoop()
-        self._procedure = self._prepare()
+        self._loop = EventLoop(threads=experiment.max_workers)
+        self._procedure = self._prepare(function)
 
     def execute(self, observer: Observer) -> None:
         status: Status = "failed"
@@ -134,12 +138,11 @@ class _Run:
             self._writer.close(status=status, duration_s=time.monotonic() - self._started)
             observer(self._progress())
 
-    def _prepare(self) -> Procedure:
+    def _prepare(self, function: Binding) -> Procedure:
         experiment = self._experiment
-        name = experiment.function_name or callable_name(experiment.function)
         return Procedure(
-            function=bind_function(experiment.function, name),
-            function_name=name,
+            function=function,
+            function_name=_function_name(experiment),
             evaluators=experiment.evaluators,
             context=ExperimentContext(
                 run_id=self._header.run_id, dataset_id=experiment.dataset.dataset_id, session_name=experiment.name
@@ -156,8 +159,8 @@ class _Run:
                     yield Trial(datapoint=datapoint, repeat=repeat, procedure=self._procedure)
 
     def _record(self, trial: Trial) -> None:
-        outcome = trial.outcome()
-        self._writer.append(outcome)
+        outcome, line = _recorded(trial.outcome())
+        self._writer.append_line(line)
         error = _error_of(outcome)
         if error:
             with self._lock:
@@ -182,6 +185,24 @@ class _Run:
         )
 
 
+def _recorded(outcome: Outcome) -> tuple[Outcome, bytes]:
+    """The outcome and its line; `Failed`, and without the values of the datapoint, where they cannot be written."""
+    line = attempt(lambda: outcome_line(outcome))
+    if not isinstance(line, Fault):
+        return outcome, line
+    failed = Failed(
+        index=outcome.index,
+        repeat=outcome.repeat,
+        datapoint_id=outcome.datapoint_id,
+        content_hash=outcome.content_hash,
+        line=outcome.line,
+        duration_ms=outcome.duration_ms,
+        session_id=outcome.session_id,
+        fault=Fault(type=line.type, message=f"its result cannot be recorded: {line.message}"),
+    )
+    return failed, outcome_line(failed)
+
+
 def _error_of(outcome: Outcome) -> str:
     """The first thing that went wrong with a datapoint, in a line; empty where nothing did."""
     where = outcome.datapoint_id if outcome.line is None else f"line {outcome.line} ({outcome.datapoint_id})"
@@ -190,16 +211,20 @@ def _error_of(outcome: Outcome) -> str:
     return next((f"{where}: {metric}: {fault}" for metric, fault in outcome.faults.items()), "")
 
 
+def _function_name(experiment: Experiment) -> str:
+    return experiment.function_name or callable_name(experiment.function)
+
+
 def _header(experiment: Experiment) -> RunHeader:
     dataset = experiment.dataset
     return RunHeader(
         run_id=str(uuid.uuid4()),
         name=experiment.name,
         dataset_id=dataset.dataset_id,
-        dataset_path=str(dataset.path),
+        dataset_path=dataset.path,
         dataset_sha256=dataset.sha256,
         dataset_count=dataset.count,
-        function=experiment.function_name or callable_name(experiment.function),
+        function=_function_name(experiment),
         function_fingerprint=fingerprint(experiment.function),
         evaluators=tuple(evaluator.ref for evaluator in experiment.evaluators),
         repeats=experiment.repeats,

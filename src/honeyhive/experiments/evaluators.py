@@ -8,10 +8,10 @@ import hashlib
 import inspect
 import math
 import numbers
-import textwrap
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from types import FunctionType
 from typing import Any
 
 from honeyhive.documents import canonical_json, plain
@@ -74,6 +74,8 @@ def _to_score(value: Any) -> Score | Fault:
         number = float(value)
     except OverflowError:
         number = math.inf
+    except ValueError:  # a signalling NaN of `decimal`
+        number = math.nan
     if not math.isfinite(number):
         return Fault(type="ValueError", message=f"gave {number}, which is not a finite number")
     return int(number) if number.is_integer() and abs(number) < 2**53 else number
@@ -91,48 +93,102 @@ def fingerprint(function: Callable[..., Any]) -> str:
 
 
 def _describe(function: Any) -> dict[str, Any]:
-    if isinstance(function, functools.partial):
-        return {"partial": _describe(function.func), "args": plain(function.args), "keywords": plain(function.keywords)}
     described: dict[str, Any] = {"version": plain(getattr(function, "version", None))}
+    if isinstance(function, functools.partial):
+        arguments = {"args": plain(function.args), "keywords": plain(function.keywords)}
+        return described | {"partial": _describe(function.func)} | arguments
+    if inspect.ismethod(function):
+        return described | {"method": function.__name__, "of": _describe(function.__self__)}
     if inspect.isroutine(function) or inspect.isclass(function):
-        code = inspect.unwrap(function) if callable(function) else function
-        return described | {"source": _source(code), "settings": plain(_closure(code))}
-    return described | {"source": _source(type(function)), "settings": plain(getattr(function, "__dict__", {}))}
+        layers = list(_layers(function))
+        return described | {"source": _source(layers[-1]), "settings": [plain(_carried(layer)) for layer in layers]}
+    return described | {"source": _source(type(function)), "settings": plain(_state(function))}
 
 
-def _source(code: Any) -> Any:
-    qualified = f"{getattr(code, '__module__', '')}.{getattr(code, '__qualname__', code)}"
-    try:
-        text = textwrap.dedent(inspect.getsource(code))
-    except (OSError, TypeError):
-        return qualified
-    try:
-        return _shape(ast.parse(text))
-    except SyntaxError:  # a lambda in the middle of an expression: its lines are no module of their own
-        return " ".join(text.split())
+def _layers(function: Any) -> Iterator[Any]:
+    """A function in its decorators, the outermost first; what a decorator was told is kept in its own layer."""
+    last = inspect.unwrap(function)
+    while function is not last:
+        yield function
+        function = function.__wrapped__
+    yield last
 
 
-def _closure(code: Any) -> Mapping[str, Any]:
+def _carried(function: Any) -> Mapping[str, Any]:
     """The values that a function carries with it: its defaults, and what it closes over."""
-    function = getattr(code, "__func__", code)
     if not inspect.isfunction(function):
         return {}
-    closed = inspect.getclosurevars(function).nonlocals
+    closed = dict(_closed_over(function))
     return {"defaults": function.__defaults__, "keyword_defaults": function.__kwdefaults__, "closed": closed}
 
 
-def _shape(node: Any) -> Any:
-    """The syntax tree as plain values; what is empty is left out, for Python versions differ in just that."""
-    if isinstance(node, ast.AST):
-        fields = {name: _shape(value) for name, value in _fields(node)}
-        return [type(node).__name__, {name: value for name, value in fields.items() if value not in (None, [])}]
-    if isinstance(node, list):
-        return [_shape(item) for item in node]
-    return plain(node) if not isinstance(node, complex) else str(node)
+def _closed_over(function: FunctionType) -> Iterator[tuple[str, Any]]:
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+        try:
+            yield name, cell.cell_contents
+        except ValueError:  # nothing is assigned to it yet
+            continue
+
+
+def _state(thing: Any) -> dict[str, Any]:
+    """The values of an object's attributes, in `__slots__` or not."""
+    slots = {name for kind in type(thing).__mro__ for name in _slots(kind) if not name.startswith("__")}
+    kept = {name: getattr(thing, name) for name in slots if hasattr(thing, name)}
+    return kept | getattr(thing, "__dict__", {})
+
+
+def _slots(kind: type) -> Iterable[str]:
+    names = vars(kind).get("__slots__", ())
+    return (names,) if isinstance(names, str) else names
+
+
+def _source(code: Any) -> str:
+    try:
+        text = inspect.getsource(code)
+    except (OSError, TypeError):
+        return f"{getattr(code, '__module__', '')}.{getattr(code, '__qualname__', callable_name(code))}"
+    try:
+        return _spelled(_parsed(text))
+    except (SyntaxError, RecursionError):  # a lambda in the middle of an expression: its lines are no module
+        return " ".join(text.split())
+
+
+def _parsed(text: str) -> list[ast.stmt]:
+    """The statements of a piece of source; taking its indentation away would change the texts in it, or fail there."""
+    if not text[:1].isspace():
+        return ast.parse(text).body
+    block = ast.parse(f"if True:\n{text}").body[0]
+    return block.body if isinstance(block, ast.If) else []
+
+
+class _Word(str):
+    __slots__ = ()
+
+
+def _spelled(tree: list[ast.stmt]) -> str:
+    """The syntax tree as text, without recursion: a long chain of `elif` is deeper than Python's stack.
+
+    What is empty is left out, for Python versions differ in just that.
+    """
+    words: list[str] = []
+    rest: list[Any] = [tree]
+    while rest:
+        node = rest.pop()
+        if isinstance(node, ast.AST):
+            words.append(f"{type(node).__name__}(")
+            rest.append(_Word(")"))
+            for name, value in reversed([field for field in _fields(node) if field[1] not in (None, [])]):
+                rest += (value, _Word(f"{name}="))
+        elif isinstance(node, list):
+            words.append("[")
+            rest += (_Word("]"), *reversed(node))
+        else:
+            words.append(node if isinstance(node, _Word) else ascii(node))
+    return " ".join(words)
 
 
 def _fields(node: ast.AST) -> Iterator[tuple[str, Any]]:
-    documented = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Module)
+    documented = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
     for name, value in ast.iter_fields(node):
         if name == "body" and documented and ast.get_docstring(node, clean=False) is not None:  # type: ignore[arg-type]
             yield name, value[1:]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import inspect
+import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -14,7 +16,7 @@ from typing import Any
 from honeyhive.errors import UserCodeError
 from honeyhive.experiments.attempts import attempt_or, to_fault
 
-_OURS = str(Path(__file__).resolve().parents[1])
+_NOT_THEIRS = (f"{Path(__file__).resolve().parents[1]}{os.sep}", "<frozen importlib", str(importlib.__file__))
 
 
 def prepend_paths(directories: Sequence[Path]) -> None:
@@ -33,13 +35,28 @@ def load_callable(reference: str) -> Callable[..., Any]:
         raise UserCodeError(f"{reference!r} is not of the form module:callable", hint="for example evals.app:answer")
     target: Any = _import(module_name, reference)
     for part in attribute.split("."):
-        if not hasattr(target, part):
-            raise UserCodeError(f"{reference}: {_name(target)} has no {part!r}", hint=_similar(part, target))
-        target = getattr(target, part)
+        target = _attribute(target, part, reference)
     if not callable(target):
         raise UserCodeError(f"{reference} is a {type(target).__name__}, not a callable", hint="name a function")
     function: Callable[..., Any] = target
     return function
+
+
+def _attribute(target: Any, name: str, reference: str) -> Any:
+    found = attempt_or(lambda: (getattr(target, name),), lambda error: _attribute_error(error, target, name, reference))
+    if isinstance(found, UserCodeError):
+        raise found
+    return found[0]
+
+
+def _attribute_error(error: BaseException, target: Any, name: str, reference: str) -> UserCodeError:
+    if isinstance(error, AttributeError):
+        return UserCodeError(f"{reference}: {_name(target)} has no {name!r}", hint=_similar(name, target))
+    return UserCodeError(
+        f"{reference}: {name!r} of {_name(target)} cannot be had: {to_fault(error)}",
+        hint="mend it; its traceback is above",
+        traceback=users_traceback(error),
+    )
 
 
 def _import(name: str, reference: str) -> ModuleType:
@@ -67,21 +84,22 @@ def users_traceback(error: BaseException) -> str:
     report = traceback.TracebackException.from_exception(error)
     part: traceback.TracebackException | None = report
     while part is not None:
-        frames = [frame for frame in part.stack if not _is_ours(frame.filename)]
+        frames = [frame for frame in part.stack if not frame.filename.startswith(_NOT_THEIRS)]
         part.stack = traceback.StackSummary.from_list(frames)
         part = part.__cause__ or part.__context__
     return "".join(report.format())
-
-
-def _is_ours(filename: str) -> bool:
-    return filename.startswith((_OURS, "<frozen importlib")) or f"{Path('importlib', '__init__.py')}" in filename
 
 
 def _name(target: Any) -> str:
     return str(getattr(target, "__name__", type(target).__name__))
 
 
+def _names(target: Any) -> list[str]:
+    return [name for name in dir(target) if not name.startswith("_")]
+
+
 def _similar(name: str, target: Any) -> str:
-    public = [known for known in vars(target) if not known.startswith("_") and callable(getattr(target, known))]
+    # Looked up statically: only the attribute that was asked for runs the user's code.
+    public = [known for known in _names(target) if callable(inspect.getattr_static(target, known, None))]
     near = difflib.get_close_matches(name, public, n=3, cutoff=0.4)
     return f"did you mean {', '.join(near)}?" if near else f"it has: {', '.join(public[:10]) or 'no callables'}"

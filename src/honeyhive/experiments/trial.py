@@ -13,7 +13,7 @@ from honeyhive.experiments.attempts import attempt, timeout_fault, unusable
 from honeyhive.experiments.calling import Arguments, Binding
 from honeyhive.experiments.context import ExperimentContext
 from honeyhive.experiments.dataset import Datapoint
-from honeyhive.experiments.evaluators import Evaluator, to_grade
+from honeyhive.experiments.evaluators import Evaluator, Grade, to_grade
 from honeyhive.experiments.loop import EventLoop, OutOfTimeError
 from honeyhive.result import Failed, Fault, Outcome, Score, Scored
 from honeyhive.tracer import HoneyHiveTracer
@@ -63,6 +63,9 @@ class Trial:
         if not self.answered:
             self.settled = Failed(fault=timeout_fault("the function", timeout), **self._facts())
             return
+        if self.fault is not None:
+            self.settled = Failed(fault=self.fault, **self._facts())
+            return
         scores, faults = dict(self.scores), dict(self.faults)
         for evaluator in self.procedure.evaluators:
             if evaluator.name not in scores and evaluator.name not in faults:
@@ -105,7 +108,7 @@ class Trial:
             }
             with tracer.span(self.procedure.function_name):
                 self._answer(arguments)
-            if self.fault is None:
+            if self.fault is None and self.settled is None:
                 self._evaluate({**arguments, "outputs": self.answer})
 
     def _answer(self, arguments: Arguments) -> None:
@@ -122,9 +125,9 @@ class Trial:
     def _evaluate(self, arguments: Mapping[str, Any]) -> None:
         self._start_clock()
         for evaluator in self.procedure.evaluators:
-            binding = evaluator.binding
-            value = self._call(lambda binding=binding: binding(arguments), "the evaluator")  # type: ignore[misc]  # bound per turn
-            grade = value if isinstance(value, Fault) else to_grade(value)
+            grade = self._grade(evaluator, arguments)
+            if self.settled is not None:  # too late, and so would be the rest
+                return
             if isinstance(grade, Fault):
                 self.faults[evaluator.name] = grade
                 continue
@@ -132,10 +135,14 @@ class Trial:
             if grade.note is not None:
                 self.notes[evaluator.name] = grade.note
 
+    def _grade(self, evaluator: Evaluator, arguments: Arguments) -> Grade | Fault:
+        value = self._call(lambda: evaluator.binding(arguments), "the evaluator")
+        return value if isinstance(value, Fault) else attempt(lambda: to_grade(value))  # it asks the user's object
+
     def _call(self, call: Callable[[], Any], what: str) -> Any:
         """The value of the user's callable, of what it awaits where it is asynchronous, or the fault."""
-        value = attempt(call)
-        if not inspect.isawaitable(value):
+        value: Any = attempt(call)
+        if attempt(lambda: inspect.isawaitable(value)) is not True:
             return value
         timeout = self.procedure.timeout
         if self.deadline is not None:

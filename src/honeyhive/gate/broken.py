@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from honeyhive.errors import HoneyHiveError
+from honeyhive.gate.verdict import Verdict
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +20,10 @@ class Broken:
     expected: int | None = None
     finished: int | None = None
     details: tuple[str, ...] = ()
+
+
+Finding = Verdict | Broken
+"""What the gate has to say about one experiment."""
 
 
 def broken_by(error: HoneyHiveError, experiment: str) -> Broken:

@@ -8,11 +8,8 @@ from dataclasses import dataclass, replace
 
 from honeyhive.gate.metrics import LATENCY, Kind, Metric, default_metric
 from honeyhive.gate.scores import Mean, ScoreTable
-from honeyhive.gate.statistics import PairedTest, paired_log_t, paired_sign, paired_t, ratio_of_totals
+from honeyhive.gate.statistics import TIE, PairedTest, paired_log_t, paired_sign, paired_t, ratio_of_totals
 from honeyhive.result import RunResult
-
-TIE = 1e-9
-"""Scores that differ by no more than this are equal: they differ by rounding alone."""
 
 KEPT_CHANGES = 50
 """How many of the largest changes are kept for each metric and each direction."""

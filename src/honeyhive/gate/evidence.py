@@ -19,6 +19,9 @@ from honeyhive.gate.verdict import MetricSummary, Verdict
 WORST, BEST, ERRED = 10, 5, 5
 """How many datapoints are shown of each."""
 
+INPUTS_WIDTH, EXPECTED_WIDTH, OUTPUT_WIDTH = 70, 50, 90
+"""How many characters of each text a row of the table shows."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
@@ -57,8 +60,15 @@ class Exhibit:
 
     @property
     def expected_at_length(self) -> bool:
-        """Whether what was expected takes more than a line."""
-        return len(self.expected) > 80 or "\n" in self.expected
+        """Whether what was expected takes more than its place in a row."""
+        return not _fits(self.expected, EXPECTED_WIDTH)
+
+    @property
+    def at_length(self) -> bool:
+        """Whether there is more to show than fits a row."""
+        outputs = (self.baseline, self.candidate)
+        in_a_row = _fits(self.inputs, INPUTS_WIDTH) and all(_fits(output, OUTPUT_WIDTH) for output in outputs)
+        return self.expected_at_length or not in_a_row
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,6 +118,10 @@ def text_of(found: Any) -> str:
         values = [_inline(item) for item in found.values()]
         return values[0] if len(values) == 1 else "\n".join(f"{key}: {v}" for key, v in zip(found, values, strict=True))
     return json.dumps(plain(found), ensure_ascii=False, indent=2)
+
+
+def _fits(text: str, width: int) -> bool:
+    return len(text) <= width and "\n" not in text
 
 
 def _inline(found: Any) -> str:

@@ -1,9 +1,9 @@
 """Strangers' text in GitHub's Markdown: shown as it is, never acting as markup.
 
 Users name metrics and write datasets, models write outputs; none of them may leave its table cell, mention a person,
-link an issue, draw a verdict of its own or hide what it says. Three ways in, each safe wherever the comment uses it:
-`cell` for running text, `code` for names, `fenced` for whole texts. GitHub resolves mentions, references and emoji
-after Markdown, so neither a backslash nor a character reference stops those: a zero-width space does.
+link an issue, draw a verdict of its own or hide what it says. Each way in is safe wherever the comment uses it:
+`cell` and `prose` for running text, `code` for names, `fenced` for whole texts. GitHub resolves mentions, references
+and emoji after Markdown, so neither a backslash nor a character reference stops those: a zero-width space does.
 """
 
 from __future__ import annotations
@@ -61,6 +61,14 @@ def cell(text: str, limit: int = CELL) -> str:
     return _ACTIVE.sub(_inert, one_line(text, limit))
 
 
+def prose(text: str, limit: int = 300) -> str:
+    """The text as `cell` has it, but with what stands between backticks as code."""
+    parts = one_line(text, limit).split("`")
+    if len(parts) % 2 == 0:
+        parts[-2:] = ["`".join(parts[-2:])]
+    return "".join(code(part, limit) if at % 2 else _ACTIVE.sub(_inert, part) for at, part in enumerate(parts))
+
+
 def code(text: str, limit: int = NAME) -> str:
     """The text as a code span: one line in which nothing acts; the two characters that end it have look-alikes."""
     return f"`{one_line(text, limit).replace('`', 'ˋ').replace('|', '∣')}`"
@@ -82,7 +90,7 @@ def link(shown: str, url: str | None) -> str:
     """A link with what is already Markdown as its text; only that text where there is no web address."""
     if not url or len(url) > _LONGEST_URL or not re.match(r"https?://[^/\s]", url):
         return shown
-    return f"[{shown}]({quote(_visible(url), safe=':/?#@!$&+,;=%~')})"
+    return f"[{shown}]({quote(_visible(url), safe=':/?#@!&+,;=%~')})"
 
 
 def _inert(found: re.Match[str]) -> str:

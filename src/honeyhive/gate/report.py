@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Protocol
 
 from honeyhive.gate import words
+from honeyhive.gate.broken import Broken, Finding
 from honeyhive.gate.checks import Check, Rule, Status
 from honeyhive.gate.evidence import Evidence, Exhibits, select
 from honeyhive.gate.headline import by_weight
@@ -50,21 +52,28 @@ class Context:
 
 
 def render(
-    verdicts: Sequence[Verdict], *, evidence: Mapping[str, Mapping[str, Evidence]], context: Context | None = None
+    findings: Sequence[Finding], *, evidence: Mapping[str, Mapping[str, Evidence]], context: Context | None = None
 ) -> str:
-    """The whole comment, in at most `MOST_CHARACTERS`: what failed first, one section an experiment.
+    """The whole comment, in at most `MOST_CHARACTERS`: what is broken or failed first, one section an experiment.
 
     `evidence` goes by experiment and datapoint. Where it gets too long, whole parts are left out, of what passed
     before what failed: the texts in full, then the datapoints, then the other folded parts, then all but the most
     important checks, then all but the headings, and last the experiments at the end.
     """
     context = context or Context()
-    ordered = sorted(verdicts, key=lambda verdict: _ORDER.index(verdict.verdict))
-    sections = [_Section(v, select(v, evidence.get(v.experiment, {})), context, len(ordered) == 1) for v in ordered]
-    frame = partial(TEMPLATES["comment.md.j2"].render, verdicts=ordered, context=context, left_out=0, shortened=True)
+    ordered = sorted(findings, key=_urgency)
+    sections = [_section(finding, evidence, context, alone=len(ordered) == 1) for finding in ordered]
+    judged = [finding for finding in ordered if isinstance(finding, Verdict)]
+    frame = partial(
+        TEMPLATES["comment.md.j2"].render, findings=ordered, judged=judged, context=context, left_out=0, shortened=True
+    )
     budget = MOST_CHARACTERS - _length(frame(sections=[], left_out=1))
     shown, shortened = _fitted(sections, budget)
-    return frame(sections=shown, left_out=len(sections) - len(shown), shortened=shortened)
+    return frame(sections=shown, left_out=len(sections) - len(shown), shortened=shortened) + "\n"
+
+
+def _urgency(finding: Finding) -> int:
+    return -1 if isinstance(finding, Broken) else _ORDER.index(finding.verdict)
 
 
 # --- making it fit ---------------------------------------------------------------------------------------------------
@@ -88,6 +97,29 @@ _DETAILS = (
     _Detail(checks=10),
     _Detail(),
 )
+
+
+class _Part(Protocol):
+    """One experiment's part of the comment, at whatever length there is room for."""
+
+    def at(self, detail: _Detail) -> str: ...
+
+
+def _section(
+    finding: Finding, evidence: Mapping[str, Mapping[str, Evidence]], context: Context, *, alone: bool
+) -> _Part:
+    if isinstance(finding, Broken):
+        return _BrokenSection(finding, alone)
+    return _Section(finding, select(finding, evidence.get(finding.experiment, {})), context, alone)
+
+
+@dataclass(frozen=True)
+class _BrokenSection:
+    finding: Broken
+    alone: bool
+
+    def at(self, detail: _Detail) -> str:
+        return TEMPLATES["broken.md.j2"].render(finding=self.finding, alone=self.alone, detail=detail).strip()
 
 
 @dataclass(frozen=True)
@@ -123,28 +155,43 @@ class _Section:
         )
 
 
-def _fitted(sections: Sequence[_Section], budget: int) -> tuple[list[str], bool]:
-    """The sections as text, and whether anything had to go."""
-    shown = [section.at(_DETAILS[0]) for section in sections]
-    lengths = [_length(text) + 2 for text in shown]
-    steps = ((detail, at) for detail in _DETAILS[1:] for at in reversed(range(len(sections))))
-    shortened = False
-    while sum(lengths) > budget:
-        shortened = True
-        step = next(steps, None)
-        if step is None:
-            shown.pop()
-            lengths.pop()
-            continue
-        detail, at = step
-        shown[at] = sections[at].at(detail)
-        lengths[at] = _length(shown[at]) + 2
-    return shown, shortened
+def _fitted(sections: Sequence[_Part], budget: int) -> tuple[list[str], bool]:
+    """The sections as text, and whether anything had to go.
+
+    All get the most detail that fits for all, and from the first on as many as fit get one step more.
+    """
+    for step, detail in enumerate(_DETAILS):
+        shown = _within(budget, (section.at(detail) for section in sections))
+        if len(shown) == len(sections):
+            return (_one_step_more(sections, shown, budget, _DETAILS[step - 1]), True) if step else (shown, False)
+    return shown, True
+
+
+def _one_step_more(sections: Sequence[_Part], shown: list[str], budget: int, detail: _Detail) -> list[str]:
+    room = budget - sum(map(_length, shown))
+    for at, section in enumerate(sections):
+        more = section.at(detail)
+        room -= _length(more) - _length(shown[at])
+        if room < 0:
+            break
+        shown[at] = more
+    return shown
+
+
+def _within(budget: int, texts: Iterable[str]) -> list[str]:
+    """The first texts that fit together; what comes after them is not even written."""
+    shown: list[str] = []
+    for text in texts:
+        budget -= _length(text)
+        if budget < 0:
+            break
+        shown.append(text)
+    return shown
 
 
 def _length(text: str) -> int:
-    """In UTF-16 units, as GitHub may count: never less than characters."""
-    return len(text.encode("utf-16-le", "surrogatepass")) // 2
+    """In UTF-16 units, as GitHub may count: never less than characters. Two are for the blank line after it."""
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2 + 2
 
 
 # --- what a section lists --------------------------------------------------------------------------------------------

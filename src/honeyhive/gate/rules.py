@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from honeyhive.gate.checks import Check, Reason, Rule, Status
-from honeyhive.gate.comparison import TIE, Comparison, MetricComparison, Pairs
+from honeyhive.gate.comparison import Comparison, MetricComparison, Pairs
 from honeyhive.gate.metrics import Kind
 from honeyhive.gate.statistics import (
+    TIE,
     PairedTest,
     needed_for_rate,
     needed_for_score,
@@ -75,9 +76,9 @@ class Contest:
         return self._weakness(pairs)
 
     def _weakness(self, pairs: Pairs) -> Reason | None:
-        if pairs.test is None or pairs.test.p is None:
+        if pairs.n < 2 and not pairs.pass_fail:
             return Reason.ONE_PAIR
-        return Reason.ZERO_BASELINE if self.limit is None else None
+        return Reason.ZERO_BASELINE if self.limit is None or self.test is None or self.test.p is None else None
 
 
 def bound_checks(comparison: Comparison, threshold: Threshold) -> Iterator[Check]:

@@ -179,8 +179,8 @@ def ratio_of_totals(
     """For cost and tokens: r = Σy/Σx, t = (r − 1)/se with se from the residuals (y − r·x)/x̄; lower is better.
 
     The linearised ratio estimator (Cochran 1977, Sampling Techniques, ch. 6), guarded like `paired_t`; a datapoint's
-    delta is (x − y)/x̄, so that their mean is 1 − r. Without a baseline total above 0 there is no estimate and no p,
-    unless every pair ties.
+    delta is (x − y)/x̄, so that their mean is 1 − r. Where the baseline's total is not above 0, or the candidate's is
+    below it, there is no estimate and no p, unless every pair ties.
     """
     xs, ys = list(map(saturated, baseline)), list(map(saturated, candidate))
     pairs = list(zip(xs, ys, strict=True))

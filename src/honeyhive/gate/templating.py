@@ -7,6 +7,7 @@ a user's code may have been, once there is something to decide.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from importlib.resources import files
@@ -15,11 +16,14 @@ from typing import Any
 from jinja2 import DictLoader, Environment, StrictUndefined, Template
 
 from honeyhive.gate import figures, markdown, numbers, words
+from honeyhive.gate.broken import Broken, Finding
 from honeyhive.gate.checks import Check, Status
+from honeyhive.gate.evidence import EXPECTED_WIDTH, INPUTS_WIDTH, OUTPUT_WIDTH
 from honeyhive.gate.headline import headline
-from honeyhive.gate.verdict import MetricSummary, Verdict
+from honeyhive.gate.verdict import MetricSummary
 
 _SYMBOLS = {Status.FAILED: "❌", Status.UNDECIDED: "⚠️", Status.PASSED: "✅"}
+_BROKEN = "💥"
 
 
 class _Safe(str):
@@ -52,14 +56,18 @@ def _power(check: Check) -> str:
     return f"{shown} To see {numbers.amount(check.limit, check.kind)}: about {numbers.about(check.needed)} datapoints."
 
 
-def _overall(verdicts: Sequence[Verdict]) -> str:
-    """The first line where there is not just one experiment."""
-    if not verdicts:
+def _symbol(finding: Finding) -> str:
+    return _BROKEN if isinstance(finding, Broken) else _SYMBOLS[finding.verdict]
+
+
+def _overall(findings: Sequence[Finding]) -> str:
+    """The first line where there is not just one experiment; `findings` has the worst first."""
+    if not findings:
         return "⚠️ no experiment was judged"
-    counts = {status: sum(1 for verdict in verdicts if verdict.verdict is status) for status in _SYMBOLS}
-    worst, *rest = (status for status in _SYMBOLS if counts[status])
-    also = "".join(f", {counts[status]} {status.value}" for status in rest)
-    return f"{_SYMBOLS[worst]} {counts[worst]} of {len(verdicts)} experiments {worst.value}{also}"
+    counts = Counter("broken" if isinstance(finding, Broken) else finding.verdict.value for finding in findings)
+    (worst, number), *rest = counts.items()
+    also = "".join(f", {count} {word}" for word, count in rest)
+    return f"{_symbol(findings[0])} {number} of {len(findings)} experiments {worst}{also}"
 
 
 def _address(hash_or_line: object, prefix: str | None) -> str:
@@ -78,6 +86,7 @@ def _means(summary: MetricSummary) -> figures.Figures:
 
 _FILTERS: Mapping[str, Callable[..., str]] = {
     "cell": markdown.cell,
+    "prose": markdown.prose,
     "code": markdown.code,
     "fenced": markdown.fenced,
     "link": markdown.link,
@@ -87,7 +96,7 @@ _FILTERS: Mapping[str, Callable[..., str]] = {
     "ours": str,  # a sentence of `words`
     "headline": partial(headline, name=markdown.code),
     "overall": _overall,
-    "symbol": lambda verdict: _SYMBOLS[verdict.verdict],
+    "symbol": _symbol,
     "status": _status,
     "evidence": words.evidence,
     "power": _power,
@@ -105,6 +114,7 @@ def _environment() -> Environment:
         auto_reload=False,
     )
     environment.filters.update({name: _safe(write) for name, write in _FILTERS.items()})
+    environment.globals.update(widths={"inputs": INPUTS_WIDTH, "expected": EXPECTED_WIDTH, "output": OUTPUT_WIDTH})
     environment.filters.update({"figures": figures.of_check, "means": _means, "at": _address})
     return environment
 

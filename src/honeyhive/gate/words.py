@@ -70,7 +70,7 @@ def advice(check: Check) -> str:
     said = write(check) if write else _ADVICE.get(check.reason, "")
     if check.gating or not said:
         return said
-    return f"{said} Time measured on another day does not fail the job; a `max`, or `baseline: rerun`, does."
+    return f"{said} Time measured on another day does not fail the job; a `max` does."
 
 
 def fall(check: Check) -> str:
@@ -148,12 +148,12 @@ def _worse_and_more(check: Check) -> str:
 def _beyond_bound(check: Check) -> str:
     if check.metric == ERRORS:
         return "Read the errors of the datapoints that went wrong."
-    return f"Read the datapoints with the worst scores. If the {check.rule.value} asks too much, change it."
+    return f"Read the datapoints with the worst scores. If the `{check.rule.value}` asks too much, change it."
 
 
 def _rerun_baseline(check: Check) -> str:
     what = "evaluator" if check.reason is Reason.NOT_COMPARABLE else "dataset"
-    return f"Run the baseline again with today's {what}: `baseline: rerun`, or one run of the default branch with it."
+    return f"Run the baseline again with today's {what}: `honeyhive run` on the default branch."
 
 
 def _without_percent(check: Check) -> str:

@@ -14,7 +14,7 @@ from opentelemetry.context import Context
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanLimits, SpanProcessor, SynchronousMultiSpanProcessor, Tracer
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
-from opentelemetry.sdk.trace.sampling import DEFAULT_ON
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 from opentelemetry.sdk.util.instrumentation import InstrumentationInfo, InstrumentationScope
 from opentelemetry.util.types import Attributes, AttributeValue
 
@@ -59,7 +59,7 @@ class _SpanKeeper(SynchronousMultiSpanProcessor):
     """Puts the datapoint's attributes on each span as it starts, and keeps it when it ends."""
 
     def __init__(self, attributes: Mapping[str, AttributeValue]) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # the SDK's
         self._attributes = attributes
         self.ended: list[ReadableSpan] = []
 
@@ -86,11 +86,20 @@ def _shared() -> _Shared:
     return _Shared()
 
 
+class _Info(InstrumentationInfo):
+    """What the SDK asks for in a tracer and warns of in its own `__init__`."""
+
+    def __init__(self, name: str, version: str | None, schema_url: str | None) -> None:
+        self._name = name
+        self._version = version
+        self._schema_url = schema_url or ""
+
+
 @lru_cache(maxsize=256)
 def _instrumentation(
     name: str, version: str | None, schema_url: str | None
 ) -> tuple[InstrumentationInfo, InstrumentationScope]:
-    return InstrumentationInfo(name, version, schema_url), InstrumentationScope(name, version, schema_url)
+    return _Info(name, version, schema_url), InstrumentationScope(name, version, schema_url)
 
 
 def _make_tracer(
@@ -104,4 +113,4 @@ def _make_tracer(
     if attributes:
         scope = InstrumentationScope(name, version, schema_url, attributes)
     shared = _shared()
-    return Tracer(DEFAULT_ON, shared.resource, processor, shared.ids, info, shared.limits, scope)
+    return Tracer(ALWAYS_ON, shared.resource, processor, shared.ids, info, shared.limits, scope)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-from opentelemetry import trace
+from opentelemetry import context, trace
 from opentelemetry.sdk.trace import ReadableSpan
 
 from honeyhive.documents import canonical_json
@@ -61,11 +61,16 @@ class HoneyHiveTracer:
 
     @contextmanager
     def active(self) -> Iterator[HoneyHiveTracer]:
-        """Make this the tracer that `current_tracer()` gives within the block, and to what the block starts."""
+        """Make this the tracer that `current_tracer()` gives within the block, and to what the block starts.
+
+        A span that is current outside of the block belongs to another trace, and is not the parent of those inside.
+        """
         token = _current.set(self)
+        outside = context.attach(trace.set_span_in_context(trace.INVALID_SPAN))
         try:
             yield self
         finally:
+            context.detach(outside)
             _current.reset(token)
 
     def _attributes(self) -> dict[str, str]:

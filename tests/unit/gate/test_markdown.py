@@ -9,21 +9,20 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from honeyhive.gate.markdown import EMPTY, cell, code, elided, fenced, link, one_line
+from honeyhive.gate.markdown import EMPTY, cell, code, elided, fenced, link, one_line, prose
 
 MARKDOWN = MarkdownIt("commonmark").enable("table")
+
+MENTIONS = ("@bob", "#12", "fixes #1", "GH-7", "https://e.x", "www.e.x", "a@b.c", ":tada:", "$x$")
+MARKUP = ("|", "`", "```", "~~~", "<b>", "</details>", "<!--", "-->", "[x](y)", "![x](y)", "*a*", "_a_", "&amp;", "\\")
+STARTS = ("- ", "1. ", "# ", "> ", "===", "\n", "\r", "\u2028", "\t", " ")
+HIDDEN = ("\u202e", "\u200b", "\u200d", "\ud800", "\x00", "\x1b[31m", "\ufffe")
 
 # Any text, and text made of what could act.
 TEXTS = st.one_of(
     st.text(),
     st.text(st.characters()),
-    st.lists(
-        st.sampled_from(
-            ["@bob", "#12", "fixes #1", "GH-7", "|", "`", "```", "~~~", "\n", "\r", "<b>", "</details>", "<!--", "-->", "[x](y)"]
-            + ["![x](y)", "*a*", "_a_", "https://e.x", "www.e.x", "a@b.c", ":tada:", "$x$", "&amp;", "\\", "\u202e", "\u200b"]
-            + ["\ud800", "\x00", "\x1b[31m", "\u2028", "- ", "1. ", "# ", "> ", "===", "a", " ", "\t", "😀"]
-        )
-    ).map("".join),
+    st.lists(st.sampled_from((*MENTIONS, *MARKUP, *STARTS, *HIDDEN, "a", "😀"))).map("".join),
 )
 
 
@@ -50,7 +49,7 @@ def test_a_cell_is_nothing_but_its_text(text: str) -> None:
 
 @given(TEXTS)
 def test_a_cell_holds_nothing_that_acts(text: str) -> None:
-    shown = cell(text).replace("<span>$</span>", "")
+    shown = cell(text).replace("<span>$</span>", " dollar ")
     assert not re.search(r"[|`<>*\[\]~\n\r\\$]", shown)
     later = html.unescape(shown)
     assert not re.search(r"@\w|#\d|gh-\d|https?://|www\.", later, re.IGNORECASE), "what GitHub links after Markdown"
@@ -62,6 +61,19 @@ def test_a_cell_holds_nothing_that_acts(text: str) -> None:
 def test_a_cell_is_the_same_text_in_html(text: str) -> None:
     shown = html.unescape(cell(text).replace("<span>$</span>", "$")).replace("\u200b", "")
     assert shown == one_line(text)
+
+
+@given(TEXTS)
+@example("`a``b`")
+@example("a `b` c ` d")
+def test_prose_is_text_and_code(text: str) -> None:
+    tokens = inline(prose(text))
+    assert {token.type for token in tokens} <= {"text", "html_inline", "text_special", "code_inline"}
+    assert {token.content for token in tokens if token.type == "html_inline"} <= {"<span>", "</span>"}
+
+
+def test_prose_keeps_the_code_that_it_names() -> None:
+    assert prose("only `min` and `max`, not ` see <b>") == "only `min` and `max`, not &#96; see &lt;b&gt;"
 
 
 @given(TEXTS)
@@ -93,7 +105,9 @@ def test_a_fence_cannot_be_left(text: str) -> None:
 @given(TEXTS)
 def test_nothing_hides_or_turns_the_text(text: str) -> None:
     for shown in (cell(text), code(text), fenced(text)):
-        assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]", shown)
+        assert not re.search(
+            "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]", shown
+        )
 
 
 @given(st.text(), st.integers(10, 200))
@@ -102,7 +116,7 @@ def test_a_line_is_no_longer_than_it_may_be(text: str, limit: int) -> None:
     assert len(elided(text, limit)) <= limit
 
 
-@pytest.mark.parametrize("text", ["", " \n\t ", "\u200b\u202e", "\u200d"])
+@pytest.mark.parametrize("text", ["", " \n\t ", "\u200b\u202e", "\u200d \u200d"])
 def test_what_has_nothing_to_see_says_so(text: str) -> None:
     assert cell(text) == "(empty)"
     assert code(text) == "`(empty)`"

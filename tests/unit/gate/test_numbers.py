@@ -16,7 +16,7 @@ KINDS = st.sampled_from([None, *Kind])
 
 def parsed(shown: str) -> float:
     """The number that a reader sees."""
-    return float(shown.split(" ")[0].replace("−", "-").replace(",", ""))
+    return float(shown.partition(" ")[0].replace("−", "-").replace(",", ""))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,219 @@
+"""How fast a run is, as ratios to a bound that is measured in the same process and minute: `make bench`.
+
+    python tests/bench/speed.py            all of it, some minutes (a million datapoints of 1 KB among them)
+    python tests/bench/speed.py --quick    the same with fewer datapoints
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
+from rich.console import Console
+from rich.table import Table
+
+from honeyhive.experiments.core import Experiment, run_experiment
+from honeyhive.experiments.dataset import Dataset
+from honeyhive.experiments.evaluators import to_evaluator
+
+WORKERS = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One line of the table: what was measured, the bound, and how far ours may be from it."""
+
+    what: str
+    ours: float
+    unit: str
+    bound: float
+    bound_is: str
+    allowed: float
+
+    @property
+    def ratio(self) -> float:
+        return self.ours / self.bound
+
+    @property
+    def met(self) -> bool:
+        return self.ratio <= self.allowed
+
+
+def no_op(inputs: dict[str, Any]) -> str:
+    return "x"
+
+
+def always(outputs: str) -> bool:
+    return True
+
+
+def wait_50_ms(inputs: dict[str, Any]) -> str:
+    time.sleep(0.05)
+    return "x"
+
+
+async def await_50_ms(inputs: dict[str, Any]) -> str:
+    await asyncio.sleep(0.05)
+    return "x"
+
+
+def write_dataset(path: Path, count: int, size: int = 60) -> Path:
+    with path.open("w") as stream:
+        for number in range(count):
+            filler = "x" * max(0, size - 60)
+            stream.write(json.dumps({"id": number, "inputs": {"q": f"{number}{filler}"}, "ground_truth": "x"}) + "\n")
+    return path
+
+
+def seconds_of(folder: Path, count: int, function: Callable[..., Any], *, workers: int = WORKERS) -> float:
+    """A whole run over `count` datapoints: ids, an isolated tracer with a span, one evaluator, the file."""
+    dataset = Dataset.open(write_dataset(folder / "data.jsonl", count), workspace=folder)
+    experiment = Experiment(
+        name="bench", function=function, dataset=dataset, evaluators=(to_evaluator(always),), max_workers=workers
+    )
+    started = time.perf_counter()
+    result = run_experiment(experiment, out=folder / "run.jsonl")
+    seconds = time.perf_counter() - started
+    assert result.complete
+    return seconds
+
+
+class _Keeper(SpanProcessor):
+    def __init__(self) -> None:
+        self.spans: list[ReadableSpan] = []
+
+    def on_end(self, span: ReadableSpan) -> None:
+        self.spans.append(span)
+
+
+def bound_seconds(count: int) -> float:
+    """A provider of its own and one span for each datapoint on a thread pool, and nothing else."""
+    shared = Resource.create({})
+
+    def one(_: int) -> None:
+        provider = TracerProvider(resource=shared, shutdown_on_exit=False)
+        provider.add_span_processor(_Keeper())
+        with provider.get_tracer("bench").start_as_current_span("datapoint"):
+            no_op({})
+
+    started = time.perf_counter()
+    with ThreadPoolExecutor(WORKERS) as pool:
+        for _ in pool.map(one, range(count)):
+            pass
+    return time.perf_counter() - started
+
+
+def per_datapoint(folder: Path, count: int) -> Row:
+    rounds = 5 if count <= 1_000 else 1
+    ours = statistics.median(seconds_of(folder, count, no_op) for _ in range(rounds))
+    bound = statistics.median(bound_seconds(count) for _ in range(rounds))
+    return Row(
+        what=f"no-op function, {count:,} datapoints, {WORKERS} workers",
+        ours=ours / count * 1e6,
+        unit="µs a datapoint",
+        bound=bound / count * 1e6,
+        bound_is="own TracerProvider and a span each",
+        allowed=2.0,
+    )
+
+
+def waiting(folder: Path, function: Callable[..., Any], count: int) -> Row:
+    return Row(
+        what=f"{function.__name__}, {count:,} datapoints, 100 workers",
+        ours=seconds_of(folder, count, function, workers=100),
+        unit="s",
+        bound=count / 100 * 0.05,
+        bound_is="ideal",
+        allowed=1.15,
+    )
+
+
+def memory(count: int) -> Row:
+    """Memory above that after import, in a process of its own."""
+    answer = subprocess.run(
+        [sys.executable, __file__, "--memory", str(count)], capture_output=True, text=True, check=True
+    )
+    return Row(
+        what=f"memory for {count:,} datapoints of 1 KB",
+        ours=float(answer.stdout),
+        unit="MB",
+        bound=100.0,
+        bound_is="100 MB above import",
+        allowed=1.0,
+    )
+
+
+def print_memory(count: int) -> None:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "data.jsonl")
+        subprocess.run([sys.executable, __file__, "--write", str(path), str(count)], check=True)
+        dataset = Dataset.open(path, workspace=Path(folder))
+        experiment = Experiment(name="m", function=no_op, dataset=dataset, evaluators=(to_evaluator(always),))
+        run_experiment(experiment, out=Path(folder, "run.jsonl"))
+    print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+
+
+def help_time() -> Row:
+    def once(command: list[str]) -> float:
+        started = time.perf_counter()
+        subprocess.run(command, check=True, capture_output=True)
+        return time.perf_counter() - started
+
+    command = [str(Path(sys.executable).with_name("honeyhive")), "--help"]
+    ours = statistics.median(once(command) for _ in range(9))
+    return Row(what="honeyhive --help", ours=ours, unit="s", bound=0.15, bound_is="0.15 s", allowed=1.0)
+
+
+def threads_left(folder: Path) -> Row:
+    before = threading.active_count()
+    seconds_of(folder, 200, await_50_ms, workers=20)
+    left = threading.active_count() - before
+    return Row(what="threads left behind (1 + n)", ours=1.0 + left, unit="", bound=1.0, bound_is="none", allowed=1.0)
+
+
+def rows(*, quick: bool) -> Iterator[Row]:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        yield help_time()
+        yield per_datapoint(folder, 1_000)
+        yield per_datapoint(folder, 10_000 if quick else 100_000)
+        yield waiting(folder, wait_50_ms, 2_000)
+        yield waiting(folder, await_50_ms, 2_000)
+        yield threads_left(folder)
+    yield memory(20_000 if quick else 1_000_000)
+
+
+def main(arguments: list[str]) -> int:
+    if arguments[:1] == ["--memory"]:
+        print_memory(int(arguments[1]))
+        return 0
+    if arguments[:1] == ["--write"]:
+        write_dataset(Path(arguments[1]), int(arguments[2]), size=1_000)
+        return 0
+    table = Table("", "ours", "bound", "ratio", "allowed", "met")
+    everything = True
+    for row in rows(quick="--quick" in arguments):
+        everything = everything and row.met
+        ours, bound = f"{row.ours:,.3g} {row.unit}", f"{row.bound:,.3g} ({row.bound_is})"
+        table.add_row(row.what, ours, bound, f"{row.ratio:.2f}", f"≤ {row.allowed:g}", "yes" if row.met else "NO")
+    Console(width=160).print(table)
+    return 0 if everything else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,290 @@
+"""The action in its container: the verdict that the command gives, and what the user's code cannot reach."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from container.project import APP, Project
+from container.runner import COMMAND_FILES, SECRETS, Runner
+
+GSM8K = Path(__file__).parents[3] / "shared" / "data" / "gsm8k_openai"
+
+WORSE, BETTER = APP.format(right=40), APP.format(right=80)
+
+ENVIRONMENT = """
+import os
+
+def double(inputs):
+    return dict(os.environ)
+
+def exact(outputs):
+    return True
+"""
+
+SLOW = """
+import time
+
+def double(inputs):
+    time.sleep(0 if inputs["number"] < 20 else 60)
+    return 2 * inputs["number"]
+
+def exact(outputs, inputs, ground_truth):
+    return outputs == ground_truth
+"""
+
+PYDANTIC = """
+import pydantic, slugify
+
+def double(inputs):
+    return pydantic.VERSION, slugify.slugify("Hello, Bees!")
+
+def exact(outputs):
+    return True
+"""
+
+GSM8K_APP = """
+import json
+from pathlib import Path
+
+OUTPUTS = dict(json.loads(line).values() for line in Path("outputs.jsonl").read_text().splitlines())
+
+def solve(datapoint):
+    return OUTPUTS[datapoint["id"]]
+
+def correct(outputs, inputs, ground_truth):
+    try:
+        return float(outputs.rpartition("A:")[2].strip().replace(",", "")) == float(ground_truth.replace(",", ""))
+    except ValueError:
+        return False
+"""
+
+GSM8K_CONFIG = """
+version: 1
+experiments:
+  - name: gsm8k
+    function: app:solve
+    dataset: dataset.jsonl
+    inputs: [input]
+    ground-truth: expected
+    id: id
+    evaluators: [app:correct]
+    baseline: main.jsonl
+    thresholds:
+      correct: {max-drop: 0.02}
+"""
+
+
+def comparison(workspace: Path) -> dict[str, Any]:
+    """comparison.json without what differs from run to run: ids, and the time that the function took."""
+    found: dict[str, Any] = json.loads((workspace / "honeyhive-report" / "comparison.json").read_text())
+    found["metrics"] = [metric for metric in found["metrics"] if metric["metric"] != "latency_ms"]
+    for side in ("candidate", "baseline"):
+        del found[side]["run_id"]
+    return found
+
+
+def without_run(markdown: str) -> list[str]:
+    """A summary without what differs from run to run."""
+    lines = [line for line in markdown.splitlines() if "latency_ms" not in line]
+    return [re.sub(r"run `[0-9a-f-]+`", "run", line) for line in lines]
+
+
+# --- the verdict -----------------------------------------------------------------------------------------------------
+
+
+def test_a_worse_candidate_fails_the_step_and_says_so_in_outputs_and_summary(runner: Runner, project: Project) -> None:
+    project.change(WORSE)
+    step = runner.step()
+    assert step.exit_code == 1, step.log
+    assert step.outputs["verdict"] == "failed"
+    assert step.outputs["passed"] == "false"
+    assert json.loads(step.outputs["summary"])[0]["checks"][0]["reason"] == "regressed"
+    assert "`exact` fell 20 points, 60.0 % → 40.0 %" in step.summary
+    assert len(step.errors) == 1
+    assert "exact" in step.errors[0]
+
+
+def test_a_better_candidate_passes(runner: Runner, project: Project) -> None:
+    project.change(BETTER)
+    step = runner.step()
+    assert step.exit_code == 0, step.log
+    assert step.outputs["verdict"] == "passed"
+    assert step.outputs["passed"] == "true"
+    assert not step.errors
+
+
+def test_the_outputs_name_files_that_the_next_step_finds(runner: Runner, project: Project) -> None:
+    project.write("evals/honeyhive.yml", (project.folder / "honeyhive.yml").read_text())
+    for name in ("app.py", "numbers.jsonl", "main.jsonl"):
+        shutil.move(project.folder / name, project.folder / "evals" / name)
+    step = runner.step({"working-directory": "evals"})
+    assert step.exit_code == 0, step.log
+    assert (step.outputs["report-dir"], step.outputs["run-file"]) == (
+        "evals/honeyhive-report",
+        "evals/honeyhive-report/run.jsonl",
+    )
+    assert (runner.workspace / step.outputs["report-dir"] / "comment.md").read_text().strip() == step.summary.strip()
+    header = json.loads((runner.workspace / step.outputs["run-file"]).read_text().splitlines()[0])
+    assert header["run_id"] == step.outputs["run-id"]
+
+
+def test_the_container_and_the_command_come_to_the_same(runner: Runner, project: Project, tmp_path: Path) -> None:
+    project.change(WORSE)
+    outside = Runner(image="none", folder=tmp_path / "outside", inputs=())
+    shutil.copytree(runner.workspace, outside.workspace)
+    step, command = runner.step({"max-workers": "4"}), outside.command("--max-workers", "4")
+    assert step.exit_code == command.exit_code == 1, command.log
+    assert comparison(runner.workspace) == comparison(outside.workspace)
+    assert without_run(step.summary) == without_run(command.summary)
+    ours, theirs = dict(step.outputs), dict(command.outputs)
+    for outputs in (ours, theirs):
+        del outputs["run-id"], outputs["summary"]
+    assert ours == theirs
+
+
+@pytest.mark.skipif(not GSM8K.is_dir(), reason="needs the folder `shared` beside the repository")
+def test_a_recorded_regression_on_gsm8k_fails_with_the_numbers_of_scipy(runner: Runner) -> None:
+    project = Project(runner.workspace)
+    runner.workspace.mkdir(parents=True)
+    shutil.copy(GSM8K / "dataset.jsonl", runner.workspace)
+    shutil.copy(GSM8K / "outputs" / "6b_verification.jsonl", runner.workspace / "outputs.jsonl")
+    project.write("app.py", GSM8K_APP)
+    project.write("honeyhive.yml", GSM8K_CONFIG)
+    project.run()
+    shutil.copy(GSM8K / "outputs" / "175b_finetuning.jsonl", runner.workspace / "outputs.jsonl")
+    step = runner.step()
+    assert step.exit_code == 1, step.log
+    examples = json.loads((GSM8K.parent / "expected-verdicts.json").read_text())
+    expected = next(
+        example
+        for example in examples
+        if (example["dataset"], example["baseline"], example["candidate"], example["margin"])
+        == ("gsm8k_openai", "6b_verification", "175b_finetuning", 0.02)
+    )
+    check = json.loads(step.outputs["summary"])[0]["checks"][0]
+    assert {key: check[key] for key in ("reason", "n", "worse", "better")} == {
+        key: expected[key] for key in ("reason", "n", "worse", "better")
+    }
+    assert [check[key] for key in ("estimate", "lower", "upper", "p")] == pytest.approx(
+        [expected[key] for key in ("delta", "lower", "upper", "p")], abs=1e-9
+    )
+
+
+# --- what is given wrongly -------------------------------------------------------------------------------------------
+
+
+def test_an_input_with_a_hyphen_arrives_and_is_named_where_it_is_wrong(runner: Runner, project: Project) -> None:
+    step = runner.step({"max-workers": "abc"})
+    assert step.exit_code == 2
+    assert len(step.errors) == 1
+    assert "max-workers" in step.errors[0]
+    assert "abc" in step.errors[0]
+
+
+def test_an_empty_workspace_is_told_what_to_write(runner: Runner) -> None:
+    runner.workspace.mkdir(parents=True)
+    step = runner.step()
+    assert step.exit_code == 2
+    assert len(step.errors) == 1
+    assert "honeyhive.yml" in step.errors[0]
+
+
+# --- what the user's code sees ---------------------------------------------------------------------------------------
+
+
+def test_the_users_code_sees_what_pass_env_names_and_nothing_of_the_job(runner: Runner, project: Project) -> None:
+    project.change(ENVIRONMENT)
+    inputs = {"pass-env": "OPENAI_API_KEY", "baseline": "none"}
+    step = runner.step(inputs, OPENAI_API_KEY="sk-1", STRIPE_KEY="sk-2")
+    assert step.exit_code == 0, step.log
+    seen = project.outcomes()[0]["output"]
+    assert seen["OPENAI_API_KEY"] == "sk-1"
+    assert "STRIPE_KEY" not in seen
+    assert not seen.keys() & (SECRETS.keys() | COMMAND_FILES)
+    assert not [name for name in seen if name.startswith(("INPUT_", "ACTIONS_"))]
+    assert not set(seen.values()) & set(SECRETS.values())
+    assert seen["GITHUB_REPOSITORY"] == "honey/bees"
+
+
+@pytest.mark.parametrize("name", ["github_token", "INPUT_API-KEY", "ACTIONS_RUNTIME_TOKEN", "GITHUB_OUTPUT"])
+def test_pass_env_does_not_give_the_job_away(runner: Runner, project: Project, name: str) -> None:
+    step = runner.step({"pass-env": name})
+    assert step.exit_code == 2
+    assert name in step.errors[0]
+
+
+def test_nothing_in_the_workspace_or_in_pythonpath_stands_in_for_our_modules(runner: Runner, project: Project) -> None:
+    for name in ("honeyhive/__init__.py", "json.py", "pydantic.py", "path/sitecustomize.py", "path/json.py"):
+        project.write(name, "from pathlib import Path\nPath('imported').touch()\nraise SystemExit('shadowed')\n")
+    step = runner.step(PYTHONPATH="/github/workspace/path:/github/workspace")
+    assert step.exit_code == 0, step.log
+    assert not (runner.workspace / "imported").exists()
+
+
+# --- what the user's code needs --------------------------------------------------------------------------------------
+
+
+def test_requirements_are_installed_together_with_ours(runner: Runner, project: Project) -> None:
+    project.write("requirements.txt", "python-slugify==8.0.4\nhoneyhive>=1.0\npydantic==2.11.10\n")
+    project.change(PYDANTIC)
+    step = runner.step({"install": "requirements.txt", "baseline": "none", "limit": "3"})
+    assert step.exit_code == 0, step.log
+    assert [outcome["output"] for outcome in project.outcomes()] == [["2.11.10", "hello-bees"]] * 3
+
+
+def test_requirements_that_do_not_go_with_ours_are_named(runner: Runner, project: Project) -> None:
+    project.write("requirements.txt", "pydantic<2\n")
+    step = runner.step({"install": "requirements.txt"})
+    assert step.exit_code == 2, step.log
+    assert len(step.errors) == 1
+    assert "pydantic<2" in step.errors[0]
+    assert "honeyhive" in step.errors[0]
+
+
+# --- the machine around it -------------------------------------------------------------------------------------------
+
+
+def test_git_describes_a_workspace_that_belongs_to_another_user(runner: Runner, project: Project) -> None:
+    if os.getuid() == 0:  # elsewhere the workspace is somebody's, and the container's user is root
+        subprocess.run(["chown", "-R", "1001:1001", runner.workspace], check=True)
+    step = runner.step()
+    assert step.exit_code == 0, step.log
+    git = project.lines()[0]["git"]
+    assert git["commit_hash"] == project.git("rev-parse", "HEAD")
+    assert git["branch"] == "main"
+    assert git["commit_link"] == f"https://github.com/honey/bees/commit/{git['commit_hash']}"
+
+
+@pytest.mark.parametrize(("name", "exit_code"), [("TERM", 143), ("INT", 130)])
+def test_a_cancelled_step_ends_soon_and_keeps_what_was_finished(
+    runner: Runner, project: Project, name: str, exit_code: int
+) -> None:
+    project.change(SLOW)
+    process = runner.start({"max-workers": "1"}, {})
+    deadline = time.monotonic() + 30
+    while not (runner.workspace / "honeyhive-report" / "run.jsonl").exists() or len(project.lines()) < 20:
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    runner.signal(name)
+    step = runner.finish(process)
+    assert step.exit_code == exit_code, step.log
+    assert step.seconds < 10
+    assert step.outputs["verdict"] == "broken"
+    assert [outcome["output"] for outcome in project.outcomes()[:20]] == [2 * number for number in range(20)]
+
+
+def test_the_image_has_git_and_uv_and_nothing_to_build_with(image: str) -> None:
+    script = "for tool in git gcc cc make hatch; do command -v $tool; done; ls /opt/honeyhive/bin/uv; cat /opt/honeyhive/lib/python3.*/site-packages/honeyhive-*.dist-info/direct_url.json"
+    command = ["docker", "run", "--rm", "--entrypoint", "sh", image, "-c", script]
+    found = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+    assert found[:2] == ["/usr/bin/git", "/opt/honeyhive/bin/uv"]
+    assert json.loads(found[2])["url"].startswith("file:///opt/honeyhive/wheel/honeyhive-")
