@@ -31,6 +31,8 @@ FROM ${BASE}
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends git \
     && rm -rf /var/cache/apt/* /var/lib/apt/lists/*
+# uv's cache is in the job's home, a mount of its own, which no hard link crosses: without this, uv warns every time.
+RUN mkdir /etc/uv && echo 'link-mode = "copy"' >/etc/uv/uv.toml
 COPY --from=build /opt/honeyhive /opt/honeyhive
 # No USER and no WORKDIR: a runner mounts the workspace as the user that it runs as, which only root is sure to be able
 # to write, and sets the working directory itself.

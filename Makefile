@@ -23,7 +23,7 @@ format: $(UV)
 
 # Builds the image and runs it as a runner does. Without Docker: ../shared/tools/container/setup, and its bin in PATH.
 container: $(UV)
-	$(RUN) pytest tests/container/test_container.py
+	$(RUN) pytest tests/container
 
 bench: $(UV)
 	$(RUN) python tests/bench/speed.py

@@ -5,6 +5,7 @@ The parts are imported where they are needed, so that `--help` need not wait for
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import signal
 import sys
@@ -96,7 +97,7 @@ def cli() -> None:
 @click.option("--resume", is_flag=True, help="Go on with an unfinished run file: what it holds is not run again.")
 @click.option("--retry-errors", is_flag=True, help="With --resume: run failed datapoints again.")
 @click.option("--error-file", type=_PATH, hidden=True)
-def run(*, out: Path | None, resume: bool, retry_errors: bool, error_file: Path | None, **flags: Any) -> None:  # noqa: ARG001
+def run(*, out: Path | None, resume: bool, retry_errors: bool, error_file: Path | None, **flags: Any) -> None:
     """Run an experiment and write its run file.
 
     Exits with 0 once every datapoint has an outcome, failed ones included: judging is the business of `gate` and
@@ -114,9 +115,10 @@ def run(*, out: Path | None, resume: bool, retry_errors: bool, error_file: Path 
     experiment = _load_experiment(config, settings)
     with console.progress_on(sys.stderr, config.name) as observer:
         result = run_experiment(experiment, out=target, resume=resume, retry_errors=retry_errors, observer=observer)
-    for line in console.run_lines(result):
-        click.echo(line)
-    click.echo(f"run file: {target}")
+    if error_file is None:  # else the parent says it all in its verdict
+        for line in console.run_lines(result):
+            click.echo(line)
+        click.echo(f"run file: {target}")
 
 
 @cli.command()
@@ -175,15 +177,16 @@ def gate(**flags: Any) -> None:
 
     Your code runs in a process of its own. The report is in honeyhive-report/.
     """
-    from honeyhive.ci import reporting
-    from honeyhive.ci.pipeline import Edge, run_gate
+    from honeyhive.ci import pipeline, reporting
 
     settings = _settings(flags, environ=os.environ)
-    edge = Edge(environ=os.environ, echo=click.echo, report_dir=settings.directory / reporting.REPORT_DIR)
+    edge = pipeline.Edge(environ=os.environ, echo=click.echo, report_dir=settings.directory / reporting.REPORT_DIR)
     reporting.begin(edge.report_dir)
-    judged = run_gate(settings, edge)
+    judged = pipeline.run_gate(settings, edge)
     problems = reporting.publish(judged, settings, edge)
-    _conclude(reporting.conclude(judged, problems))
+    conclusion = reporting.conclude(judged, problems)
+    report_file = pipeline.relative(edge.report_dir / reporting.COMMENT, Path.cwd())
+    _conclude(dataclasses.replace(conclusion, lines=(*conclusion.lines, f"report: {report_file}")))
 
 
 @cli.command()
@@ -281,24 +284,18 @@ def _conclude(conclusion: Any, *, quiet: bool = False) -> None:
 
 
 def _complain(error: HoneyHiveError, error_file: Path | None) -> int:
-    """One line that says what is wrong and what to do; to the parent process where there is one."""
-    from honeyhive.ci.commands import error_annotation
-    from honeyhive.errors import UserCodeError
+    """One line that says what is wrong and what to do; a parent process that waits for it says it in our place."""
+    from honeyhive.ci.commands import error_annotation, neutralise
 
-    if isinstance(error, UserCodeError) and error.traceback:
-        click.echo(error.traceback, err=True)
-    _annotate(error_annotation(error))
-    if error_file is not None:
-        import json
+    for line in error.details.splitlines():
+        click.echo(neutralise(line), err=True)
+    if error_file is None:
+        _annotate(error_annotation(error))
+        return error.exit_code
+    import json
 
-        said = {
-            "title": error.title,
-            "message": error.message,
-            "hint": error.hint,
-            "file": error.file,
-            "line": error.line,
-        }
-        error_file.write_text(json.dumps(said), encoding="utf-8")
+    said = {"title": error.title, "message": error.message, "hint": error.hint, "file": error.file, "line": error.line}
+    error_file.write_text(json.dumps(said), encoding="utf-8")
     return error.exit_code
 
 

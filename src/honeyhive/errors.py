@@ -15,7 +15,10 @@ from __future__ import annotations
 
 
 class HoneyHiveError(Exception):
-    """What every error of ours is: a message, a hint at the way out, and the place where that is known."""
+    """What every error of ours is: a message, a hint at the way out, and the place where that is known.
+
+    `details` is text of several lines to be shown above it, such as the traceback of the user's own code.
+    """
 
     exit_code = 70
     title = "Internal error"
@@ -25,6 +28,7 @@ class HoneyHiveError(Exception):
         message: str,
         *,
         hint: str = "",
+        details: str = "",
         file: str | None = None,
         line: int | None = None,
         column: int | None = None,
@@ -33,6 +37,7 @@ class HoneyHiveError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.details = details
         self.file = file
         self.line = line
         self.column = column
@@ -61,18 +66,19 @@ class ConfigError(InputError):
 
     title = "Wrong configuration"
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what every error knows, and the path
         self,
         message: str,
         *,
         hint: str = "",
+        details: str = "",
         path: tuple[str | int, ...] = (),
         file: str | None = None,
         line: int | None = None,
         column: int | None = None,
     ) -> None:
         """The path is relative to whatever was being read; who knows the file adds the place."""
-        super().__init__(message, hint=hint, file=file, line=line, column=column)
+        super().__init__(message, hint=hint, details=details, file=file, line=line, column=column)
         self.path = path
 
 
@@ -83,14 +89,9 @@ class DatasetError(InputError):
 
 
 class UserCodeError(InputError):
-    """The user's function or evaluator cannot be loaded; `traceback` is that of their code alone."""
+    """The user's function or evaluator cannot be loaded."""
 
     title = "Cannot load your code"
-
-    def __init__(self, message: str, *, hint: str = "", traceback: str = "") -> None:
-        """The traceback is text of several lines, empty where no code of theirs ran."""
-        super().__init__(message, hint=hint)
-        self.traceback = traceback
 
 
 class InstallError(InputError):

@@ -124,10 +124,10 @@ def _readable(line: Mapping[str, Any]) -> bytes:
 
 
 class RunWriter:
-    """Appends to a run file from many threads; what was appended is on its way to the disk at the next `flush()`.
+    """Appends to a run file from many threads.
 
-    Call `flush()` at least once a second. A compressed file gets one gzip member a flush, so that what was
-    flushed stays readable whatever happens after.
+    A plain file has each outcome at once: it outlives whatever becomes of the process. A compressed one has it at
+    the next `flush()`, to be called at least once a second: each is a gzip member, readable whatever happens after.
     """
 
     def __init__(self, path: Path, *, finished: int = 0) -> None:
@@ -136,7 +136,8 @@ class RunWriter:
         self.finished = finished
         self._pending: list[bytes] = []
         self._lock = threading.Lock()
-        self._file = path.open("ab")
+        self._compressed = path.suffix == ".gz"
+        self._file = path.open("ab", buffering=0)
 
     @classmethod
     def create(cls, path: Path, header: RunHeader) -> Self:
@@ -157,12 +158,15 @@ class RunWriter:
         _refuse_other_run(source, header)
         done: set[int] = set()
         kept = path.with_name(path.name + ".resumed" + path.suffix)
-        with _opened(kept, "wb") as stream:
-            for raw, line in source.kept_lines(retry_errors=retry_errors):
-                stream.write(raw if raw.endswith(b"\n") else raw + b"\n")
-                if isinstance(line, OutcomeLine):
-                    done.add(hash((line.datapoint_id, line.repeat)))
-        kept.replace(path)
+        try:
+            with _opened(kept, "wb") as stream:
+                for raw, line in source.kept_lines(retry_errors=retry_errors):
+                    stream.write(raw if raw.endswith(b"\n") else raw + b"\n")
+                    if isinstance(line, OutcomeLine):
+                        done.add(hash((line.datapoint_id, line.repeat)))
+            kept.replace(path)
+        finally:
+            kept.unlink(missing_ok=True)
         return cls(path, finished=len(done)), frozenset(done)
 
     def append(self, outcome: Outcome) -> None:
@@ -176,14 +180,13 @@ class RunWriter:
                 return
             self.finished += 1
             self._pending.append(line)
-            if len(self._pending) >= _BATCH:
+            if not self._compressed or len(self._pending) >= _BATCH:
                 self._write()
 
     def flush(self) -> None:
         """Hand all that was appended to the operating system."""
         with self._lock:
             self._write()
-            self._file.flush()
 
     def close(self, *, status: Status, duration_s: float) -> None:
         """Write the `end` line, make the file durable, and close it."""
@@ -191,14 +194,15 @@ class RunWriter:
             end = {"type": "end", "finished": self.finished, "duration_s": round(duration_s, 3), "status": status}
             self._pending.append(compact_json(end))
             self._write()
-            self._file.flush()
             os.fsync(self._file.fileno())
 
     def _write(self) -> None:
         if self._pending:
             batch = _encoded(self.path, self._pending)
             self._pending.clear()
-            self._file.write(batch)
+            written = self._file.write(batch)
+            while written < len(batch):  # a full disk may take a part, and says so at the rest
+                written += self._file.write(batch[written:])
 
 
 def _encoded(path: Path, lines: list[bytes]) -> bytes:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from container.project import Project
 from container.runner import Runner
 

@@ -80,7 +80,7 @@ def _names(dataset: Dataset, present: set[str]) -> Iterator[str]:
     """The first few datapoints that have no outcome."""
     absent = (point for point in dataset if point.id not in present)
     for point, _ in zip(absent, range(_NAMED), strict=False):
-        yield f"line {point.line} ({point.id})" if point.line else point.id
+        yield f"missing: line {point.line} ({point.id})" if point.line else f"missing: {point.id}"
 
 
 def _unfinished(experiment: ExperimentConfig, ending: Ending, expected: int, counted: Counted) -> Broken:

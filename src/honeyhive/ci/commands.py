@@ -7,12 +7,14 @@ See https://docs.github.com/actions/reference/workflow-commands-for-github-actio
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 
 from honeyhive.errors import HoneyHiveError
 
 _MAX_MESSAGE = 4_000
+_COMMAND = re.compile(r"((?:\A|[\r\n])\s*):(?=:)")
 
 
 class Level(StrEnum):
@@ -52,13 +54,9 @@ def error_annotation(error: HoneyHiveError) -> Annotation:
     return Annotation(level=Level.ERROR, title=error.title, message=message, file=error.file, line=error.line)
 
 
-def neutralise(line: str) -> str:
-    """`line` with every workflow command in it made plain text; anything else is left as it is."""
-    harmless = line.replace("##[", "# #[")
-    start = len(harmless) - len(harmless.lstrip())
-    if harmless[start : start + 2] == "::":
-        harmless = f"{harmless[:start]}: :{harmless[start + 2 :]}"
-    return harmless
+def neutralise(text: str) -> str:
+    """`text`, of one line or more, with every workflow command in it made plain text; the rest is left as it is."""
+    return _COMMAND.sub(r"\1: ", text).replace("##[", "# #[")
 
 
 def _data(text: str) -> str:

@@ -27,18 +27,20 @@ def progress_on(stream: TextIO, name: str, *, clock: Callable[[], float] = time.
 
 
 class _LogLines:
-    """One line at the start, every five seconds, and at the end."""
+    """One line every five seconds, and at the end."""
 
     def __init__(self, stream: TextIO, name: str, clock: Callable[[], float]) -> None:
         self._stream = stream
         self._name = name
         self._clock = clock
         self._next = clock() + _LOG_INTERVAL
+        self._finished = False
 
     def __call__(self, progress: Progress) -> None:
         finished = progress.done >= progress.total
-        if not finished and self._clock() < self._next:
+        if self._finished or (not finished and self._clock() < self._next):
             return
+        self._finished = finished
         self._next = self._clock() + _LOG_INTERVAL
         self._stream.write(f"{neutralise(f'{self._name}: {progress_line(progress)}')}\n")
         self._stream.flush()
@@ -97,7 +99,9 @@ def run_lines(run: RunResult) -> Iterator[str]:
         elif name == ERRORS:
             yield f"{name}: {table.errors:,} of {len(table):,} ({mean.value:.1%})"
         else:
-            yield f"{name}: {mean.value:.4g} (mean of {mean.n:,})" + (" ms" if name == LATENCY else "")
+            unit = " ms" if name == LATENCY else ""
+            without = f", {mean.not_applicable:,} not applicable" if mean.not_applicable and name != LATENCY else ""
+            yield f"{name}: {mean.value:.4g}{unit} (mean of {mean.n:,}{without})"
 
 
 def _rate(per_second: float) -> str:

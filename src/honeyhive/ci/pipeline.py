@@ -18,7 +18,7 @@ from honeyhive.errors import Cancelled, ConfigError, HoneyHiveError, NoDecisionE
 from honeyhive.experiments.dataset import Columns, Dataset
 from honeyhive.gate.broken import Broken, Finding, broken_by
 from honeyhive.gate.comparison import Comparison, compare
-from honeyhive.gate.metrics import BUILT_IN
+from honeyhive.gate.metrics import BUILT_IN, LATENCY
 from honeyhive.gate.thresholds import Threshold, with_default_errors
 from honeyhive.gate.verdict import Case, judge
 from honeyhive.result import RunResult
@@ -93,8 +93,14 @@ def run_file(folder: Path) -> Path:
 def open_dataset(config: ExperimentConfig, settings: Settings) -> Dataset:
     """The dataset of an experiment, every row of it read and checked."""
     columns = Columns(inputs=config.inputs, ground_truth=config.ground_truth, id=config.id)
-    path, workspace = settings.directory / config.dataset, workspace_root(settings.directory)
+    workspace = workspace_root(settings.directory)
+    path = relative(settings.directory / config.dataset, workspace)
     return Dataset.open(path, workspace=workspace, columns=columns, limit=settings.limit)
+
+
+def relative(path: Path, start: Path) -> Path:
+    """The path as people know it, from `start` on, where it is below it."""
+    return path.relative_to(start) if path.is_relative_to(start) else path
 
 
 def read_baseline(path: Path) -> RunResult:
@@ -130,7 +136,11 @@ def make_case(
     declared = with_default_errors(thresholds)
     comparison = compare(candidate, baseline, [threshold.metric for threshold in declared])
     if not thresholds:
-        raise ConfigError("no threshold: there is nothing to decide", hint=_block_to_paste(comparison))
+        raise ConfigError(
+            f"no threshold: there is nothing to decide. It saw {', '.join(comparison.metrics)}",
+            hint="put the block above into the experiment, with the limits that you want",
+            details=_block_to_paste(comparison),
+        )
     kinds = {metric: found.metric.kind for metric, found in comparison.metrics.items()}
     settled = tuple(t.settled(kind) if (kind := kinds[t.name]) else t for t in declared)
     return Case(experiment=name, comparison=comparison, thresholds=settled, policies=settings.policies)
@@ -152,7 +162,7 @@ def _guarded(config: ExperimentConfig, settings: Settings, edge: Edge) -> _Prepa
 def _baseline_file(config: ExperimentConfig, settings: Settings) -> Path | None:
     if config.baseline is None or config.baseline == NO_BASELINE:
         return None
-    return settings.directory / config.baseline
+    return relative(settings.directory / config.baseline, Path.cwd())
 
 
 def _cases(ready: list[_Prepared], settings: Settings, edge: Edge) -> Iterator[Case | Broken]:
@@ -215,6 +225,6 @@ def _not_run(item: _Prepared) -> Broken:
 
 def _block_to_paste(comparison: Comparison) -> str:
     """Thresholds that fit what was seen, to start from."""
-    names = [name for name in comparison.metrics if name not in BUILT_IN]
-    rules = ", ".join(f"{name}: {{max-drop: 0.02}}" for name in names) or "latency_ms: {max: 2s}"
-    return f"it saw {', '.join(comparison.metrics)}; for example, in the experiment: thresholds: {{{rules}}}"
+    names = [name for name in comparison.metrics if name not in BUILT_IN] or [LATENCY]
+    rules = {LATENCY: "{max: 2s}"}
+    return "\n".join(["thresholds:", *(f"  {name}: {rules.get(name, '{max-drop: 0.02}')}" for name in names)])

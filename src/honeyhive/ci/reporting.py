@@ -145,7 +145,7 @@ def publish(judged: Sequence[Judged], settings: Settings, edge: Edge) -> list[Re
     text = comment(judged, settings)
     steps: list[Callable[[], None]] = [
         lambda: write_file(edge.report_dir / COMMENT, text),
-        *(lambda item=item: write_json(item.folder / COMPARISON, finding_json(item.finding)) for item in judged),  # type: ignore[misc]  # bound per turn
+        *(lambda item=item: write_json(item.folder / COMPARISON, finding_json(item.finding)) for item in judged),
         lambda: append_summary(text, edge.environ),
         lambda: append_outputs(outputs(judged, edge), edge.environ),
     ]
@@ -232,13 +232,13 @@ def _lines(judged: Sequence[Judged]) -> Iterator[str]:
         if isinstance(finding, Broken):
             yield neutralise(f"BROKEN     {finding.experiment}: {finding.message}")
             for detail in finding.details:
-                yield neutralise(f"           missing: {detail}")
+                yield neutralise(f"           {detail}")
             continue
         yield neutralise(f"{finding.verdict.value.upper():<10} {finding.experiment}: {headline(finding)}")
         for check in finding.checks:
             yield neutralise(f"  {check.message}")
-            if check.advice:
-                yield neutralise(f"            → {check.advice}")
+        for advice in dict.fromkeys(check.advice for check in finding.checks if check.advice):
+            yield neutralise(f"  → {advice}")
         for warning in finding.warnings:
             yield neutralise(f"  note: {warning}")
 
@@ -260,8 +260,7 @@ def _main_error(judged: Sequence[Judged], code: int) -> Annotation:
     rest = f" (and {more} more)" if more else ""
     if isinstance(first, Broken):
         hint = f" — {first.hint}" if first.hint else ""
-        details = f"; missing: {', '.join(first.details)}" if first.details else ""
-        message = f"{first.experiment}: {first.message}{details}{hint}{rest}"
+        message = f"{first.experiment}: {first.message}{hint}{rest}"
         return Annotation(level=Level.ERROR, title=first.title, message=message)
     status = Status.FAILED if code == 1 else Status.UNDECIDED
     check = next(check for check in first.checks if check.gating and check.status is status)

@@ -89,7 +89,7 @@ class Ending:
             return f"the run was ended after {self.seconds:.0f} s, its time limit"
         if self.exit_code < 0:
             return f"the process of the run was killed by signal {-self.exit_code}"
-        return f"the process of the run ended with exit code {self.exit_code}"
+        return f"the process of the run ended with exit code {self.exit_code} before it was done"
 
 
 def run_in_child(

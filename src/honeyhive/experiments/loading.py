@@ -55,7 +55,7 @@ def _attribute_error(error: BaseException, target: Any, name: str, reference: st
     return UserCodeError(
         f"{reference}: {name!r} of {_name(target)} cannot be had: {to_fault(error)}",
         hint="mend it; its traceback is above",
-        traceback=users_traceback(error),
+        details=users_traceback(error),
     )
 
 
@@ -75,7 +75,7 @@ def _import_error(error: BaseException, name: str, reference: str) -> UserCodeEr
         )
     hint = "add it to your requirements (`install`)" if missing else "mend the module; its traceback is above"
     return UserCodeError(
-        f"{reference}: importing {name} failed: {to_fault(error)}", hint=hint, traceback=users_traceback(error)
+        f"{reference}: importing {name} failed: {to_fault(error)}", hint=hint, details=users_traceback(error)
     )
 
 

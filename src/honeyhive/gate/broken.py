@@ -10,7 +10,10 @@ from honeyhive.gate.verdict import Verdict
 
 @dataclass(frozen=True, kw_only=True)
 class Broken:
-    """Why there is no verdict on an experiment. `finished` of `expected` outcomes are in its run file."""
+    """Why there is no verdict on an experiment. `finished` of `expected` outcomes are in its run file.
+
+    `details` are lines that say more: which datapoints are missing, a block to paste.
+    """
 
     experiment: str
     title: str
@@ -35,4 +38,5 @@ def broken_by(error: HoneyHiveError, experiment: str) -> Broken:
         message=f"{place}{error.message}",
         hint=error.hint,
         exit_code=error.exit_code,
+        details=tuple(error.details.splitlines()),
     )

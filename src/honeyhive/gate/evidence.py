@@ -91,8 +91,8 @@ def select(verdict: Verdict, evidence: Mapping[str, Evidence]) -> Exhibits:
     """What to show for a verdict: changes in the metrics whose checks matter most, several metrics taking turns."""
     metrics = _metrics_that_matter(verdict)
     summaries = {summary.metric: summary for summary in verdict.metrics}
-    worse = _grouped(_by_turns(metrics, (change for change in verdict.changes if not change.better)))
-    better = _grouped(_by_turns(metrics, (change for change in verdict.changes if change.better)))
+    worse = _grouped(metrics, (change for change in verdict.changes if not change.better))
+    better = _grouped(metrics, (change for change in verdict.changes if change.better))
     for datapoint_id in worse:
         better.pop(datapoint_id, None)
     shown = [*list(worse.items())[:WORST], *list(better.items())[:BEST]]
@@ -147,11 +147,12 @@ def _by_turns(metrics: tuple[str, ...], changes: Iterable[Change]) -> Iterator[C
     return (change for change in chain.from_iterable(zip_longest(*listed.values())) if change is not None)
 
 
-def _grouped(changes: Iterable[Change]) -> dict[str, list[Change]]:
+def _grouped(metrics: tuple[str, ...], changes: Iterable[Change]) -> dict[str, list[Change]]:
+    """The changes by datapoint: the datapoints in turns of the metrics, each one's changes in the metrics' order."""
     grouped: dict[str, list[Change]] = {}
-    for change in changes:
+    for change in _by_turns(metrics, changes):
         grouped.setdefault(change.datapoint_id, []).append(change)
-    return grouped
+    return {key: sorted(found, key=lambda change: metrics.index(change.metric)) for key, found in grouped.items()}
 
 
 def _exhibit(changes: list[Change], found: Evidence | None, summaries: Mapping[str, MetricSummary]) -> Exhibit:

@@ -14,8 +14,9 @@ COVERAGE_CHANGE = 0.05
 def of(comparison: Comparison) -> Iterator[str]:
     """The warnings of one comparison."""
     yield from _dataset(comparison)
-    for found in comparison.metrics.values():
-        yield from _coverage(found)
+    if comparison.candidate.limit is None:  # else it is the rows that differ, not what applies to them
+        for found in comparison.metrics.values():
+            yield from _coverage(found)
     if comparison.baseline is not None:
         yield from _evaluators(comparison)
 

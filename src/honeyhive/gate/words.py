@@ -180,8 +180,8 @@ _ADVICE = {
     "the evaluator.",
     Reason.MISSING_METRIC: "Look at the names that the evaluators give their scores: the threshold needs the same "
     "spelling.",
-    Reason.NO_BASELINE: "The next run of the default branch becomes the baseline. Until then, `--baseline FILE` "
-    "compares with any run file.",
+    Reason.NO_BASELINE: "Make one on the default branch, with `honeyhive run --out FILE`, and name it with "
+    "`baseline: FILE`.",
     Reason.ONE_PAIR: "Add datapoints, or set a `min` or `max`: a bound needs no pairs.",
     Reason.UNBOUNDED_ERRORS: "Set `range: [lo, hi]` for this metric, so that an error counts as its worst score; and "
     "read the errors.",

@@ -351,8 +351,10 @@ def test_gsm8k_opens_as_660_datapoints() -> None:
     dataset = Dataset.open(SHARED, workspace=SHARED.parents[2], columns=columns)
     datapoints = list(dataset)
     assert (dataset.count, len(datapoints)) == (660, 660)
-    assert (datapoints[0].id, datapoints[0].ground_truth, datapoints[0].line) == ("EXT-gsm8k-0000", "18", 1)
-    assert datapoints[0].inputs.keys() == {"input"}
+    first = json.loads(SHARED.read_text("utf-8").split("\n", 1)[0])
+    assert datapoints[0].inputs == {"input": first["input"]}
+    assert (datapoints[0].id, datapoints[0].ground_truth) == (f"EXT-{first['id']}", first["expected"])
+    assert datapoints[0].line == 1
     assert dataset.path == "data/gsm8k_openai/dataset.jsonl"
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from builders_gate import errors, gsm8k, low_power, regressed, verdict
+from builders_gate import errors, low_power, orders, regressed, verdict
 from honeyhive.errors import InputError
 from honeyhive.gate.checks import Check
 from honeyhive.gate.verdict import MetricSummary, Side
@@ -40,15 +40,15 @@ def test_a_verdict_comes_back_from_its_own_json(
 
 
 def test_the_keys_are_the_documented_ones() -> None:
-    changes, _ = gsm8k()
+    changes, _ = orders()
     data = to_json(verdict(regressed(), errors(), changes=changes, warnings=("w",)))
     assert [*data][:4] == ["schema", "verdict", "experiment", "candidate"]
     assert (data["schema"], data["verdict"], data["warnings"]) == (1, "failed", ["w"])
     assert data["baseline"]["chosen"] == "first parent, run 2 hours ago"
     assert data["checks"][0] | {"rule": "max-drop", "status": "failed", "reason": "regressed"} == data["checks"][0]
     assert data["changes"][0] == {
-        "datapoint_id": "gsm8k-0001",
-        "line": 2,
+        "datapoint_id": "order-004",
+        "line": 4,
         "metric": "correct",
         "baseline": 1.0,
         "candidate": 0.0,

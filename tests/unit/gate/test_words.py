@@ -353,7 +353,7 @@ def test_what_passed_needs_no_advice(reason: Reason) -> None:
         (low_power(**LOWER), "To see a rise of 5 pts"),
         (check(reason=Reason.APPARENT_DROP), "Read the datapoints that got worse."),
         (check(reason=Reason.NEAR_LIMIT), "Read the datapoints that got worse."),
-        (check(reason=Reason.NO_BASELINE), "`--baseline FILE`"),
+        (check(reason=Reason.NO_BASELINE), "`baseline: FILE`"),
         (check(reason=Reason.DATASET_CHANGED), "again with today's dataset"),
         (check(reason=Reason.NO_PAIRS), "again with today's dataset"),
         (check(reason=Reason.NOT_COMPARABLE), "again with today's evaluator"),
@@ -452,7 +452,7 @@ def test_the_headline_writes_names_as_it_is_told() -> None:
 
 
 def test_the_line_for_the_log_begins_with_the_verdict() -> None:
-    assert summary_line(verdict(regressed())) == "FAILED gsm8k: correct fell 7.4 points, 42.4 % → 35.0 %"
+    assert summary_line(verdict(regressed())) == "FAILED order-sums: correct fell 7.4 points, 42.4 % → 35.0 %"
 
 
 # --- metrics without a check -----------------------------------------------------------------------------------------
