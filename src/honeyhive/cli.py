@@ -6,10 +6,13 @@ The parts are imported where they are needed, so that `--help` need not wait for
 from __future__ import annotations
 
 import dataclasses
+import io
 import os
 import signal
 import sys
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 
 Command = Callable[..., Any]
 _PATH = click.Path(path_type=Path)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def _options(*decorators: Command) -> Command:
@@ -70,7 +74,7 @@ _decision = _options(
 )
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(context_settings={"help_option_names": ["-h", "--help"]}, no_args_is_help=False)
 @click.version_option(package_name="honeyhive", prog_name="honeyhive")
 def cli() -> None:
     """Decide whether a change to an AI product may be merged.
@@ -113,12 +117,12 @@ def run(*, out: Path | None, resume: bool, retry_errors: bool, error_file: Path 
     config = settings.experiments[0]
     target = out or Path(".honeyhive", "runs", f"{config.name}.jsonl")
     experiment = _load_experiment(config, settings)
-    with console.progress_on(sys.stderr, config.name) as observer:
+    with console.progress_on(sys.stderr, config.name) as observer, _writing(target):
         result = run_experiment(experiment, out=target, resume=resume, retry_errors=retry_errors, observer=observer)
     if error_file is None:  # else the parent says it all in its verdict
         for line in console.run_lines(result):
-            click.echo(line)
-        click.echo(f"run file: {target}")
+            _say(line)
+        _say(f"run file: {target}")
 
 
 @cli.command()
@@ -180,7 +184,7 @@ def gate(**flags: Any) -> None:
     from honeyhive.ci import pipeline, reporting
 
     settings = _settings(flags, environ=os.environ)
-    edge = pipeline.Edge(environ=os.environ, echo=click.echo, report_dir=settings.directory / reporting.REPORT_DIR)
+    edge = pipeline.Edge(environ=os.environ, echo=_say, report_dir=settings.directory / reporting.REPORT_DIR)
     reporting.begin(edge.report_dir)
     judged = pipeline.run_gate(settings, edge)
     problems = reporting.publish(judged, settings, edge)
@@ -198,31 +202,30 @@ def schema(*, what: str) -> None:
     """
     from honeyhive.ci import schemas
 
-    click.echo(schemas.schema_text(what))
+    _say(schemas.schema_text(what))
 
 
 def main() -> NoReturn:
     """Run the command line, end with its exit code, and say in one line what went wrong."""
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in _SIGNALS:
         signal.signal(number, _cancel)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # what it cannot write is written as an escape
+            stream.reconfigure(errors="backslashreplace")
     error_file = _error_file(sys.argv)
     try:
-        cli.main(standalone_mode=False)
+        cli.main(prog_name="honeyhive", standalone_mode=False)
         code = 0
     except _Verdict as verdict:
         code = verdict.exit_code
     except HoneyHiveError as error:
         code = _complain(error, error_file)
     except click.ClickException as error:
-        usage = error.ctx.get_usage() if isinstance(error, click.UsageError) and error.ctx else ""
-        code = _complain(InputError(error.format_message(), hint=usage or "honeyhive --help"), error_file)
-    except click.exceptions.Exit as error:
-        code = error.exit_code
-    except Exception as error:
-        if os.environ.get("RUNNER_DEBUG") == "1":
-            raise
-        hint = "please report it; RUNNER_DEBUG=1 shows where it happened"
-        code = _complain(HoneyHiveError(f"{type(error).__name__}: {error}", hint=hint), error_file)
+        context = error.ctx if isinstance(error, click.UsageError) else None
+        command = context.command_path if context else "honeyhive"
+        code = _complain(InputError(error.format_message(), hint=f"{command} --help says what there is"), error_file)
+    except Exception as error:  # noqa: BLE001 - what nobody could explain is a fault of ours
+        code = _complain(_our_fault(error), error_file)
     _leave(code)
 
 
@@ -269,15 +272,33 @@ def _write(path: Path, text: str) -> None:
     from honeyhive.ci.publish import write_file
 
     if path == Path("-"):
-        click.echo(text.rstrip("\n"))
+        _say(text.rstrip("\n"))
     else:
-        write_file(path, text)
+        with _writing(path):
+            write_file(path, text)
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """What keeps us from writing where the user said is for them to mend."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(
+            f"cannot be written: {error.strerror}", file=str(path), hint="see to the folder, or give another path"
+        ) from error
+
+
+def _say(text: str, *, err: bool = False) -> None:
+    """Print it as it is: without its ANSI codes, which click would take out, it might be a workflow command."""
+    with suppress(BrokenPipeError):  # nobody reads on; the exit code still says it
+        click.echo(text, err=err, color=True)
 
 
 def _conclude(conclusion: Any, *, quiet: bool = False) -> None:
     """Print what was decided, annotations last, and end with the verdict's exit code."""
     for line in () if quiet else conclusion.lines:
-        click.echo(line)
+        _say(line)
     for annotation in conclusion.annotations:
         _annotate(annotation)
     raise _Verdict(conclusion.exit_code)
@@ -288,7 +309,7 @@ def _complain(error: HoneyHiveError, error_file: Path | None) -> int:
     from honeyhive.ci.commands import error_annotation, neutralise
 
     for line in error.details.splitlines():
-        click.echo(neutralise(line), err=True)
+        _say(neutralise(line), err=True)
     if error_file is None:
         _annotate(error_annotation(error))
         return error.exit_code
@@ -301,7 +322,13 @@ def _complain(error: HoneyHiveError, error_file: Path | None) -> int:
 
 def _annotate(annotation: Annotation) -> None:
     """For the runner, or for the person at the terminal."""
-    click.echo(annotation.plain() if sys.stderr.isatty() else annotation.command(), err=True)
+    _say(annotation.plain() if sys.stderr.isatty() else annotation.command(), err=True)
+
+
+def _our_fault(error: Exception) -> HoneyHiveError:
+    details = "".join(traceback.format_exception(error)) if os.environ.get("RUNNER_DEBUG") == "1" else ""
+    hint = "please report it; RUNNER_DEBUG=1 shows where it happened"
+    return HoneyHiveError(f"{type(error).__name__}: {error}", hint=hint, details=details)
 
 
 def _error_file(arguments: list[str]) -> Path | None:
@@ -314,7 +341,8 @@ def _error_file(arguments: list[str]) -> Path | None:
 
 
 def _cancel(number: int, _frame: Any) -> NoReturn:
-    signal.signal(number, signal.SIG_IGN)
+    for every in (signal.SIGINT, signal.SIGTERM):  # the runner sends both, seconds apart: one is enough
+        signal.signal(every, signal.SIG_IGN)
     name = signal.Signals(number).name
     raise Cancelled(f"stopped by {name}", signal_number=number, hint="run it again, or go on with --resume")
 

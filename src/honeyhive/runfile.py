@@ -189,20 +189,27 @@ class RunWriter:
             self._write()
 
     def close(self, *, status: Status, duration_s: float) -> None:
-        """Write the `end` line, make the file durable, and close it."""
-        with self._lock, self._file:
-            end = {"type": "end", "finished": self.finished, "duration_s": round(duration_s, 3), "status": status}
-            self._pending.append(compact_json(end))
-            self._write()
-            os.fsync(self._file.fileno())
+        """Write the `end` line, make the file durable, and close it; one that could not be written to has no end."""
+        with self._lock:
+            if self._file.closed:
+                return
+            with self._file:
+                end = {"type": "end", "finished": self.finished, "duration_s": round(duration_s, 3), "status": status}
+                self._pending.append(compact_json(end))
+                self._write()
+                os.fsync(self._file.fileno())
 
     def _write(self) -> None:
         if self._pending:
             batch = _encoded(self.path, self._pending)
             self._pending.clear()
-            written = self._file.write(batch)
-            while written < len(batch):  # a full disk may take a part, and says so at the rest
-                written += self._file.write(batch[written:])
+            try:
+                written = self._file.write(batch)
+                while written < len(batch):  # a full disk may take a part, and says so at the rest
+                    written += self._file.write(batch[written:])
+            except OSError:  # what came after a torn line would be read as part of it
+                self._file.close()
+                raise
 
 
 def _encoded(path: Path, lines: list[bytes]) -> bytes:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-from builders import failed, run, scored
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from builders import failed, run, scored
 from honeyhive.result import Fault, RunResult, content_hash
 
 texts = st.text(st.characters(exclude_categories=()), max_size=8)

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import enum
 import gzip
 import itertools
 import json
 import math
+import resource
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
-from builders import evaluators, failed, header, scored, write_run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from builders import evaluators, failed, header, scored, write_run
 from honeyhive.errors import InputError, RunFileError
 from honeyhive.result import Failed, Fault, Outcome, Scored, content_hash
 from honeyhive.runfile import MAX_LINE, RunHeader, RunWriter, outcome_line, read_run
@@ -32,7 +34,7 @@ RUN = '{"type":"run","run_id":"r","expected":1}'
 OUTCOME = '{"type":"outcome","datapoint_id":"a","scores":{},"error":null}'
 END = '{"type":"end","finished":1,"status":"completed"}'
 
-characters = st.characters(exclude_categories=("Cs",))
+characters = st.characters(exclude_categories=["Cs"])
 finite = st.floats(allow_nan=False, allow_infinity=False)
 texts = st.text(characters, max_size=8)
 json_values = st.recursive(
@@ -93,7 +95,7 @@ def refusal(path: Path) -> RunFileError:
     return caught.value
 
 
-# --- what is written is what is read -----------------------------------------------------------------------------------
+# --- what is written is what is read ---------------------------------------------------------------------------------
 
 
 @settings(deadline=None)
@@ -121,7 +123,11 @@ def _scores(outcome: Scored) -> Iterable[tuple[str, Any]]:
 
 @BOTH
 def test_a_file_gives_its_header_and_its_outcomes_in_their_order(tmp_path: Path, suffix: str) -> None:
-    written = [scored("EXT-c", {"index": 2}, correct=True), failed("EXT-a"), scored("EXT-b", {"index": 1}, f1=0.25)]
+    written: list[Outcome] = [
+        scored("EXT-c", {"index": 2}, correct=True),
+        failed("EXT-a"),
+        scored("EXT-b", {"index": 1}, f1=0.25),
+    ]
     path = write_run(tmp_path / f"run{suffix}", written, git={"branch": "main"}, limit=3, repeats=1)
     run = read_run(path)
     assert list(run.outcomes) == written
@@ -185,7 +191,7 @@ class Answer:
         (Colour.RED, "red"),
         (Decimal("1.10"), "1.10"),
         ((1, 2), [1, 2]),
-        ({1: "a", None: "b", True: "c", 1.5: "d"}, {"1": "c", "null": "b", "1.5": "d"}),
+        ({1: "a", None: "b", False: "c", 1.5: "d"}, {"1": "a", "null": "b", "false": "c", "1.5": "d"}),
         ({(1, 2): "a"}, {"[1,2]": "a"}),
         ({math.nan: 1}, {"nan": 1}),
         pytest.param(10**3_000, 10**3_000, id="long"),
@@ -232,7 +238,7 @@ def test_a_dataset_without_a_file_has_no_path(tmp_path: Path) -> None:
     assert read_run(write_run(tmp_path / "run.jsonl", [], dataset_path=None)).dataset_path is None
 
 
-# --- many threads, and the end -----------------------------------------------------------------------------------------
+# --- many threads, and the end ---------------------------------------------------------------------------------------
 
 
 @BOTH
@@ -271,13 +277,17 @@ def test_what_was_flushed_is_in_the_file_before_the_end(tmp_path: Path, suffix: 
     writer.close(status="completed", duration_s=1.0)
 
 
-def test_a_full_batch_need_not_wait_for_a_flush(tmp_path: Path) -> None:
-    path = tmp_path / "run.jsonl"
-    writer = RunWriter.create(path, header())
-    for number in range(250):
-        writer.append(scored(f"EXT-{number}", {"output": "x" * 10_000}))
-    assert len(ids(path)) >= 190, "all but what the last batch and one buffer hold"
-    writer.close(status="completed", duration_s=1.0)
+def test_a_plain_file_has_each_outcome_at_once_and_a_compressed_one_a_batch(tmp_path: Path) -> None:
+    plain = RunWriter.create(tmp_path / "run.jsonl", header())
+    compressed = RunWriter.create(tmp_path / "run.jsonl.gz", header())
+    for number in range(150):
+        plain.append(scored(f"EXT-{number}"))
+        compressed.append(scored(f"EXT-{number}"))
+    assert len(ids(plain.path)) == 150
+    assert len(ids(compressed.path)) == 100
+    plain.close(status="completed", duration_s=1.0)
+    compressed.close(status="completed", duration_s=1.0)
+    assert ids(plain.path) == ids(compressed.path)
 
 
 def test_what_is_appended_after_the_close_is_too_late(tmp_path: Path) -> None:
@@ -313,18 +323,46 @@ def test_a_full_disk_is_an_error_from_the_first_line_on() -> None:
         RunWriter.create(Path("/dev/full"), header())
 
 
-def test_a_full_disk_is_an_error_of_flush_and_close_and_leaves_no_file_open() -> None:
+@BOTH
+def test_a_file_that_takes_only_a_part_ends_there_and_can_be_resumed(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"run{suffix}"
+    writer = RunWriter.create(path, header())
+    writer.append(scored("EXT-a"))
+    writer.flush()
+    with room_for(path.stat().st_size + 50), pytest.raises(OSError, match="File too large"):
+        append_and_flush(writer, failed("EXT-b", error="".join(map(chr, range(32, 500)))))
+    append_and_flush(writer, scored("EXT-c"))  # there is room again, but it would stand on the torn line
+    writer.close(status="failed", duration_s=1.0)
+    assert ids(path) == ["EXT-a"]
+    assert read_run(path).status is None
+    assert finished_by_resume(path) == ["EXT-a", "EXT-b", "EXT-c"]
+
+
+def append_and_flush(writer: RunWriter, outcome: Outcome) -> None:
+    writer.append(outcome)
+    writer.flush()
+
+
+@contextlib.contextmanager
+def room_for(size: int) -> Iterator[None]:
+    """No file of this process grows beyond `size` bytes: what a full disk does, without filling one."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_full_disk_at_the_end_leaves_no_file_open() -> None:
     writer = RunWriter(Path("/dev/full"))
-    writer.append(scored())
-    with pytest.raises(OSError, match="No space left"):
-        writer.flush()
     with pytest.raises(OSError, match="No space left"):
         writer.close(status="failed", duration_s=1.0)
     writer.append(scored())
-    assert writer.finished == 1
+    assert writer.finished == 0
 
 
-# --- a process that is killed ------------------------------------------------------------------------------------------
+# --- a process that is killed ----------------------------------------------------------------------------------------
 
 WRITING = """
 import sys
@@ -372,7 +410,7 @@ def _python_path() -> str:
 
 @pytest.mark.parametrize("last", ["end", "outcome"])
 def test_a_line_torn_at_any_byte_is_not_there_and_resume_goes_on(tmp_path: Path, last: str) -> None:
-    two = [scored("EXT-a"), failed("EXT-b", error="unlücky")]
+    two: list[Outcome] = [scored("EXT-a"), failed("EXT-b", error="unlücky")]
     path = write_run(tmp_path / "run.jsonl", two, status="completed" if last == "end" else None, expected=3)
     whole = path.read_bytes()
     start = whole.rstrip(b"\n").rindex(b"\n") + 1
@@ -412,17 +450,17 @@ def finished_by_resume(path: Path) -> list[str]:
     for key in ("EXT-a", "EXT-b", "EXT-c"):
         if hash((key, 0)) not in done:
             writer.append(scored(key))
-    writer.close(status="completed", duration_s=1.0)
-    assert read_run(path).complete
+    writer.flush()
+    writer._file.close()  # `close()` waits for the disk, and this is called a thousand times
     return sorted(ids(path))
 
 
-# --- resume ------------------------------------------------------------------------------------------------------------
+# --- resume ----------------------------------------------------------------------------------------------------------
 
 
 @BOTH
 def test_resume_keeps_failed_outcomes_and_drops_the_end(tmp_path: Path, suffix: str) -> None:
-    kept = [scored("EXT-a"), failed("EXT-b"), scored("EXT-a", {"repeat": 1})]
+    kept: list[Outcome] = [scored("EXT-a"), failed("EXT-b"), scored("EXT-a", {"repeat": 1})]
     path = write_run(tmp_path / f"run{suffix}", kept, status="cancelled")
     writer, done = RunWriter.resume(path, header())
     assert done == {hash(("EXT-a", 0)), hash(("EXT-b", 0)), hash(("EXT-a", 1))}
@@ -436,7 +474,7 @@ def test_resume_keeps_failed_outcomes_and_drops_the_end(tmp_path: Path, suffix: 
 
 def test_retrying_errors_drops_failed_datapoints_and_failed_evaluators(tmp_path: Path) -> None:
     fault = Fault(type="ValueError", message="no number")
-    written = [
+    written: list[Outcome] = [
         scored("EXT-good", correct=True),
         failed("EXT-bad"),
         scored("EXT-half", {"faults": {"f1": fault}}, correct=True),
@@ -499,7 +537,7 @@ def test_what_is_no_run_file_is_refused_by_name(tmp_path: Path, action: Callable
         action(lines(tmp_path / "headless.jsonl", OUTCOME))
 
 
-# --- what makes a file malformed, and what does not --------------------------------------------------------------------
+# --- what makes a file malformed, and what does not ------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -97,7 +97,7 @@ def _unfinished(experiment: ExperimentConfig, ending: Ending, expected: int, cou
             finished=0,
         )
     left = expected - counted.finished
-    without = f"{left:,} of {expected:,} datapoints have no outcome" if left else "its end is missing"
+    without = f"{left:,} of {expected:,} datapoints have no outcome" if left else "the run did not end as it should"
     cause = f"{ending.words}: {said.message}" if said else ending.words
     return Broken(
         experiment=experiment.name,

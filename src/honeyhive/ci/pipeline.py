@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -46,12 +47,31 @@ class Judged:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Baseline:
+    """A baseline that has been read and found whole, and what its file was then."""
+
+    run: RunResult
+    path: Path
+    sha256: str
+
+    def unchanged(self) -> RunResult:
+        """The run, as it was read; `NoDecisionError` where somebody, the user's code perhaps, has written to it."""
+        if _sha256(self.path) != self.sha256:
+            raise NoDecisionError(
+                "the baseline was changed while the experiment ran",
+                file=str(self.path),
+                hint="your code may not write to it; run again",
+            )
+        return self.run
+
+
+@dataclass(frozen=True, kw_only=True)
 class _Prepared:
     """An experiment whose input has been read and found right, before anything of it runs."""
 
     config: ExperimentConfig
     dataset: Dataset
-    baseline: RunResult | None
+    baseline: Baseline | None
     run_file: Path
 
 
@@ -103,9 +123,10 @@ def relative(path: Path, start: Path) -> Path:
     return path.relative_to(start) if path.is_relative_to(start) else path
 
 
-def read_baseline(path: Path) -> RunResult:
+def read_baseline(path: Path) -> Baseline:
     """A baseline that can be held against something; `NoDecisionError` where it is damaged or was never finished."""
     run = read_run(path)
+    before = _sha256(path)
     try:
         finished = sum(1 for _ in run.outcomes)
     except RunFileError as error:
@@ -121,7 +142,12 @@ def read_baseline(path: Path) -> RunResult:
             file=str(path),
             hint="finish it with `honeyhive run --resume`, or give another",
         )
-    return run
+    return Baseline(run=run, path=path, sha256=before)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def make_case(
@@ -188,7 +214,8 @@ def _case(item: _Prepared, settings: Settings, edge: Edge, python: Path | None) 
         if isinstance(candidate, Broken):
             return candidate
         thresholds = config.parsed_thresholds()
-        return make_case(config.name, candidate, item.baseline, thresholds=thresholds, settings=settings)
+        baseline = item.baseline.unchanged() if item.baseline else None
+        return make_case(config.name, candidate, baseline, thresholds=thresholds, settings=settings)
     except Cancelled as error:
         return interrupted(item.run_file, config, item.dataset, error)
     except HoneyHiveError as error:

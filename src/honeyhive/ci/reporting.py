@@ -25,6 +25,8 @@ from honeyhive.runfile import read_run
 
 REPORT_DIR = "honeyhive-report"
 COMMENT, COMPARISON = "comment.md", "comparison.json"
+SUMMARY_OUTPUT = 500_000
+"""A job's outputs are at most 1 MB together: a longer summary goes without its `changes`, which the report has."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +43,7 @@ def judge_files(candidate: Path, baseline: Path, settings: Settings) -> Judged:
 
     Raises `RunFileError` where the candidate is not whole, `NoDecisionError` where the baseline is not.
     """
-    run, held_against = read_run(candidate), read_baseline(baseline)
+    run, held_against = read_run(candidate), read_baseline(baseline).run
     if not run.complete:
         finished = sum(1 for _ in run.outcomes)
         raise RunFileError(
@@ -164,11 +166,13 @@ def _attempted(step: Callable[[], None]) -> ReportingError | None:
 
 def outputs(judged: Sequence[Judged], edge: Edge) -> dict[str, str]:
     """The outputs of the action."""
-    summary = [finding_json(item.finding) for item in judged]
+    summary = json.dumps([finding_json(item.finding) for item in judged], ensure_ascii=False, allow_nan=False)
+    if len(summary) > SUMMARY_OUTPUT:
+        summary = json.dumps([finding_json(item.finding) | {"changes": []} for item in judged], ensure_ascii=False)
     values = {
         "verdict": overall(judged),
         "passed": "true" if exit_code(judged) == 0 else "false",
-        "summary": json.dumps(summary, ensure_ascii=False, allow_nan=False),
+        "summary": summary,
         "report-dir": str(edge.report_dir),
     }
     if len(judged) == 1:

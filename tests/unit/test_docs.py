@@ -1,0 +1,79 @@
+"""What the documents say is what the code does."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from honeyhive.ci.config import ConfigFile
+from honeyhive.ci.schemas import schema_text
+from honeyhive.cli import cli
+from honeyhive.errors import HoneyHiveError
+from honeyhive.runfile import RunHeader
+from honeyhive.runlines import LINES
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text("utf-8")
+SOURCE = ROOT / "src" / "honeyhive"
+
+
+@pytest.mark.parametrize(("what", "file"), [("config", "honeyhive"), ("comparison", "comparison")])
+def test_the_published_schemas_are_those_that_the_command_prints(what: str, file: str) -> None:
+    assert (ROOT / "docs" / f"{file}.schema.json").read_text("utf-8").rstrip("\n") == schema_text(what)
+
+
+def test_the_architecture_names_every_module() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    modules = {path.name for path in SOURCE.rglob("*.py")} - {"__init__.py", "__main__.py"}
+    packages = {path.parent.name for path in SOURCE.rglob("__init__.py")} - {"honeyhive"}
+    whole = {f"{name}/" for name in ("documents", "tracer")}  # described as one
+    inside = {path.name for name in whole for path in (SOURCE / name).glob("*.py")}
+    assert not {module for module in modules - inside if f"`{module}`" not in text and f"/{module}`" not in text}
+    assert not {package for package in packages if f"`{package}/" not in text}
+
+
+def test_the_run_files_keys_are_described() -> None:
+    text = (ROOT / "docs" / "run-file.md").read_text("utf-8")
+    for kind, shape in LINES.items():
+        keys = {field.alias or name for name, field in shape.model_fields.items()} - {"type"}
+        assert not {key for key in keys if f"`{key}`" not in text}, kind
+    written = set(RunHeader.__dataclass_fields__) - {"dataset_path", "dataset_sha256", "dataset_count"}
+    assert not {key for key in written if f"`{key}`" not in text}
+
+
+def test_the_readme_lists_every_command_and_no_other() -> None:
+    assert set(re.findall(r"^\| `honeyhive (\w+)", README, re.MULTILINE)) == set(cli.commands)
+
+
+def test_the_readme_lists_every_exit_code() -> None:
+    def codes(error: type[HoneyHiveError]) -> set[int]:
+        return {error.exit_code}.union(*(codes(child) for child in error.__subclasses__()))
+
+    listed = {int(code) for row in re.findall(r"^\| ([0-9, ]+) \|", README, re.MULTILINE) for code in row.split(",")}
+    assert listed == codes(HoneyHiveError) - {5} | {0, 1, 130, 143}
+
+
+def test_the_readmes_configuration_is_valid() -> None:
+    blocks = re.findall(r"```yaml\n(# honeyhive\.yml\n.*?)```", README, re.DOTALL)
+    assert blocks
+    for block in blocks:
+        config = ConfigFile.model_validate(yaml.safe_load(block))
+        assert config.experiments[0].parsed_thresholds()
+
+
+def test_the_help_names_every_command() -> None:
+    shown = subprocess.run(
+        [sys.executable, "-m", "honeyhive", "--help"], capture_output=True, text=True, check=True
+    ).stdout
+    assert all(re.search(rf"^  {name} ", shown, re.MULTILINE) for name in cli.commands)
+
+
+def test_links_in_the_documents_lead_somewhere() -> None:
+    for document in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]:
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", document.read_text("utf-8")):
+            assert (document.parent / target).exists(), f"{document.name}: {target}"
