@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Iterable, Mapping
+import resource
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -97,3 +99,14 @@ def dataset(folder: Path, rows: Iterable[Any], *, name: str = "qa.jsonl", **sett
     whole = [row if isinstance(row, Mapping) else {"id": str(row), "inputs": {"q": row}} for row in rows]
     (folder / name).write_text("".join(json.dumps(row) + "\n" for row in whole), encoding="utf-8")
     return Dataset.open(name, workspace=folder, **settings)
+
+
+@contextlib.contextmanager
+def room_for(size: int) -> Iterator[None]:
+    """No file of this process grows beyond `size` bytes: a full disk, without filling one."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)

@@ -148,7 +148,7 @@ def compare(*, candidate: Path, baseline: Path, json_file: Path | None, markdown
         _write(json_file, reporting.json_text(judged.finding))
     if markdown:
         _write(markdown, reporting.comment([judged], settings))
-    _conclude(reporting.conclude([judged]), quiet=quiet)
+    _conclude(reporting.conclude([judged], settings.policies), quiet=quiet)
 
 
 @cli.command()
@@ -185,10 +185,10 @@ def gate(**flags: Any) -> None:
 
     settings = _settings(flags, environ=os.environ)
     edge = pipeline.Edge(environ=os.environ, echo=_say, report_dir=settings.directory / reporting.REPORT_DIR)
-    reporting.begin(edge.report_dir)
+    reporting.begin(settings, edge.report_dir)
     judged = pipeline.run_gate(settings, edge)
     problems = reporting.publish(judged, settings, edge)
-    conclusion = reporting.conclude(judged, problems)
+    conclusion = reporting.conclude(judged, settings.policies, problems)
     report_file = pipeline.relative(edge.report_dir / reporting.COMMENT, Path.cwd())
     _conclude(dataclasses.replace(conclusion, lines=(*conclusion.lines, f"report: {report_file}")))
 
@@ -341,7 +341,7 @@ def _error_file(arguments: list[str]) -> Path | None:
 
 
 def _cancel(number: int, _frame: Any) -> NoReturn:
-    for every in (signal.SIGINT, signal.SIGTERM):  # the runner sends both, seconds apart: one is enough
+    for every in _SIGNALS:  # the runner sends both, seconds apart: one is enough
         signal.signal(every, signal.SIG_IGN)
     name = signal.Signals(number).name
     raise Cancelled(f"stopped by {name}", signal_number=number, hint="run it again, or go on with --resume")
@@ -350,5 +350,6 @@ def _cancel(number: int, _frame: Any) -> NoReturn:
 def _leave(code: int) -> NoReturn:
     """End now: a thread that hangs in the user's code must not keep the process alive."""
     for stream in (sys.stdout, sys.stderr):
-        stream.flush()
+        with suppress(OSError, ValueError):  # closed: by who reads it, or by the user's code
+            stream.flush()
     os._exit(code)

@@ -16,6 +16,7 @@ SCHEMA = 1
 Status = Literal["completed", "failed", "cancelled", "stopped"]
 """How a run ended; `stopped` is an end before the last datapoint that the configuration asked for."""
 
+_Place = Annotated[int, Field(ge=0, lt=2**63)]
 _Score = StrictBool | Annotated[float, Field(strict=True, allow_inf_nan=False)] | None
 
 
@@ -62,11 +63,11 @@ class OutcomeLine(_Line):
     """What became of one datapoint in one repeat."""
 
     type: Literal["outcome"]
-    index: int = 0
+    index: _Place = 0
     repeat: Annotated[int, Field(ge=0)] = 0
     datapoint_id: Annotated[str, Field(min_length=1)]
     content_hash: str | None = None
-    line: int | None = None
+    line: _Place | None = None
     inputs: Any = None
     ground_truth: Any = None
     tags: tuple[str, ...] = ()

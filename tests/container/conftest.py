@@ -32,7 +32,9 @@ def image() -> str:
 def runner(image: str, tmp_path: Path) -> Iterator[Runner]:
     """A machine with an empty workspace."""
     action = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
-    yield Runner(image=image, folder=tmp_path, inputs=tuple(action["inputs"]))
+    runner = Runner(image=image, folder=tmp_path, inputs=tuple(action["inputs"]))
+    yield runner
+    runner.end()
     if os.getuid() != 0:  # what the container wrote is root's: pytest could not take it away
         owner = f"{os.getuid()}:{os.getgid()}"
         command = ["docker", "run", "--rm", "-v", f"{tmp_path}:/mine", "--entrypoint", "chown", image, "-R", owner]

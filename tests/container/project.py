@@ -75,7 +75,8 @@ class Project:
     def run(self) -> Path:
         """Run the experiment here and now, without judging it; its run file."""
         command = [sys.executable, "-I", "-m", "honeyhive", "run", "--out", "main.jsonl"]
-        subprocess.run(command, cwd=self.folder, check=True, capture_output=True)
+        done = subprocess.run(command, cwd=self.folder, check=False, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
         return self.folder / "main.jsonl"
 
     def lines(self, report_dir: str = "honeyhive-report") -> list[dict[str, Any]]:

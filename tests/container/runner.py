@@ -111,6 +111,10 @@ class Runner:
         """Stop the step as a runner does that is told to cancel the job."""
         subprocess.run(["docker", "kill", "--signal", name, self.suffix], check=True, capture_output=True)
 
+    def end(self) -> None:
+        """Leave nothing running, whatever became of the test."""
+        subprocess.run(["docker", "rm", "--force", self.suffix], check=False, capture_output=True)
+
     def command(self, *flags: str) -> Step:
         """Run `honeyhive gate` without a container, on this machine and in the same job."""
         inside = {str(outside): inside for inside, outside in self.mounts.items()}

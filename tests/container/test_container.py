@@ -170,7 +170,7 @@ def test_the_selftest_holds(runner: Runner, job: dict[str, Any]) -> None:
     step = runner.step(gate["with"])
     context = {f"steps.gate.outputs.{name}": value for name, value in step.outputs.items()}
     context["steps.gate.outcome"] = "failure" if step.exit_code else "success"
-    env = {name: context[expression.strip("${} ")] for name, expression in check["env"].items()}
+    env = {name: context.get(expression.strip("${} "), "") for name, expression in check["env"].items()}
     command = ["bash", "-e", "-c", check["run"]]
     done = subprocess.run(
         command, cwd=runner.workspace, env=os.environ | env, capture_output=True, text=True, check=False

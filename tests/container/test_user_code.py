@@ -117,6 +117,7 @@ def test_requirements_are_installed_together_with_ours(runner: Runner, project: 
     step = runner.step({"install": "requirements.txt", "baseline": "none", "limit": "3"})
     assert step.exit_code == 0, step.log
     assert [outcome["output"] for outcome in project.outcomes()] == [["2.11.10", "hello-bees"]] * 3
+    assert "hardlink" not in step.log, "uv warns that it cannot link from its cache"
 
 
 def test_requirements_that_do_not_go_with_ours_are_named(runner: Runner, project: Project) -> None:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import enum
 import gzip
-import itertools
 import json
 import math
-import resource
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator
+import tracemalloc
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -23,7 +21,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from builders import evaluators, failed, header, scored, write_run
+from builders import evaluators, failed, header, room_for, scored, write_run
 from honeyhive.errors import InputError, RunFileError
 from honeyhive.result import Failed, Fault, Outcome, Scored, content_hash
 from honeyhive.runfile import MAX_LINE, RunHeader, RunWriter, outcome_line, read_run
@@ -343,17 +341,6 @@ def append_and_flush(writer: RunWriter, outcome: Outcome) -> None:
     writer.flush()
 
 
-@contextlib.contextmanager
-def room_for(size: int) -> Iterator[None]:
-    """No file of this process grows beyond `size` bytes: what a full disk does, without filling one."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
 def test_a_full_disk_at_the_end_leaves_no_file_open() -> None:
     writer = RunWriter(Path("/dev/full"))
     with pytest.raises(OSError, match="No space left"):
@@ -367,7 +354,7 @@ def test_a_full_disk_at_the_end_leaves_no_file_open() -> None:
 WRITING = """
 import sys
 from pathlib import Path
-from builders import header, scored
+from builders import evaluators, failed, header, room_for, scored, write_run
 from honeyhive.runfile import RunWriter
 
 writer = RunWriter.create(Path(sys.argv[1]), header(expected=10**9))
@@ -659,13 +646,16 @@ def test_a_damaged_compressed_file_is_refused_as_a_run_file(tmp_path: Path, cont
     assert refusal(path).file == str(path)
 
 
-def test_a_million_bytes_of_outcomes_are_not_kept_in_memory(tmp_path: Path) -> None:
+def test_reading_keeps_no_outcome_in_memory(tmp_path: Path) -> None:
     path = tmp_path / "run.jsonl"
-    text = (OUTCOME.replace('"a"', f'"{number}"') for number in itertools.count())
-    lines(path, RUN, *itertools.islice(text, 20_000))
-    reading = iter(read_run(path).outcomes)
-    assert next(reading).datapoint_id == "0"
-    assert sum(1 for _ in reading) == 19_999
+    long = OUTCOME.replace("{", f'{{"output":"{"x" * 50_000}",', 1)
+    lines(path, RUN, *(long.replace('"a"', f'"{number}"') for number in range(600)))
+    tracemalloc.start()
+    try:
+        assert sum(1 for _ in read_run(path).outcomes) == 600
+        assert tracemalloc.get_traced_memory()[1] < 2**20 * 5 < path.stat().st_size / 5
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_header_knows_its_own_line() -> None:

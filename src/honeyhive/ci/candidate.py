@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Set
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from honeyhive.ci.config import ExperimentConfig
 from honeyhive.ci.worker import Ending
 from honeyhive.errors import Cancelled, HoneyHiveError, InputError, RunFileError
-from honeyhive.experiments.dataset import Dataset
+from honeyhive.experiments.dataset import Datapoint, Dataset
 from honeyhive.gate.broken import Broken, broken_by
 from honeyhive.result import RunResult
 from honeyhive.runfile import read_run
 
+Key = tuple[str, int]
 _NAMED = 5
 """How many of the missing datapoints are named."""
 
@@ -33,12 +36,13 @@ def check_candidate(path: Path, experiment: ExperimentConfig, dataset: Dataset, 
         run = read_run(path)
         counted = _count(run, experiment, dataset)
     except InputError:
-        return _unfinished(experiment, ending, expected, Counted(finished=0, missing=tuple(_names(dataset, set()))))
+        counted = Counted(finished=0, missing=_missing(experiment, dataset))
+        return _unfinished(path, experiment, ending, counted, expected=expected)
     except HoneyHiveError as error:
         return broken_by(error, experiment.name)
     if ending.exit_code == 0 and run.complete and counted.finished == expected:
         return run
-    return _unfinished(experiment, ending, expected, counted)
+    return _unfinished(path, experiment, ending, counted, expected=expected)
 
 
 def interrupted(path: Path, experiment: ExperimentConfig, dataset: Dataset, error: Cancelled) -> Broken:
@@ -52,18 +56,24 @@ def interrupted(path: Path, experiment: ExperimentConfig, dataset: Dataset, erro
         experiment=experiment.name,
         title=error.title,
         message=f"{error.message}; {finished:,} of {expected:,} datapoints were finished",
-        hint=f"what was finished is kept in {path.name}",
+        hint=_way_on(path) if finished else "run it again",
         exit_code=error.exit_code,
         expected=expected,
         finished=finished,
     )
 
 
+def _way_on(path: Path) -> str:
+    return f"what was finished is kept: go on with `honeyhive run --resume --out {os.path.relpath(path)}`, or run again"
+
+
 def _count(run: RunResult, experiment: ExperimentConfig, dataset: Dataset) -> Counted:
     """Count for ourselves: user code ran in the process that wrote the file."""
-    if run.dataset_sha256 != dataset.sha256 or run.name != experiment.name:
+    expected = dataset.count * experiment.repeats
+    asked = (experiment.name, dataset.sha256, dataset.limit, experiment.repeats, expected)
+    if asked != (run.name, run.dataset_sha256, run.limit, run.repeats, run.expected):
         raise RunFileError("the run file is that of another run", hint="something else has written to it: run again")
-    seen: set[tuple[str, int]] = set()
+    seen: set[Key] = set()
     for outcome in run.outcomes:
         if not dataset.knows(outcome.datapoint_id, outcome.content_hash) or outcome.repeat >= experiment.repeats:
             raise RunFileError(
@@ -71,19 +81,23 @@ def _count(run: RunResult, experiment: ExperimentConfig, dataset: Dataset) -> Co
                 hint="something else has written to it: run again",
             )
         seen.add(outcome.key)
-    finished = len(seen)
-    missing = () if finished == dataset.count * experiment.repeats else tuple(_names(dataset, {key[0] for key in seen}))
-    return Counted(finished=finished, missing=missing)
+    missing = () if len(seen) == expected else _missing(experiment, dataset, seen)
+    return Counted(finished=len(seen), missing=missing)
 
 
-def _names(dataset: Dataset, present: set[str]) -> Iterator[str]:
-    """The first few datapoints that have no outcome."""
-    absent = (point for point in dataset if point.id not in present)
-    for point, _ in zip(absent, range(_NAMED), strict=False):
-        yield f"missing: line {point.line} ({point.id})" if point.line else f"missing: {point.id}"
+def _missing(experiment: ExperimentConfig, dataset: Dataset, present: Set[Key] = frozenset()) -> tuple[str, ...]:
+    """The first few datapoints that have no outcome, by name."""
+    keys = ((point, repeat) for repeat in range(experiment.repeats) for point in dataset)
+    absent = ((point, repeat) for point, repeat in keys if (point.id, repeat) not in present)
+    return tuple(f"missing: {_name(point, repeat)}" for point, repeat in islice(absent, _NAMED))
 
 
-def _unfinished(experiment: ExperimentConfig, ending: Ending, expected: int, counted: Counted) -> Broken:
+def _name(point: Datapoint, repeat: int) -> str:
+    name = f"line {point.line} ({point.id})" if point.line else point.id
+    return f"{name}, repeat {repeat}" if repeat else name
+
+
+def _unfinished(path: Path, experiment: ExperimentConfig, ending: Ending, counted: Counted, *, expected: int) -> Broken:
     said = ending.error
     if ending.exit_code == InputError.exit_code and not counted.finished and said is not None:
         place = f"{said.file}:{said.line}: " if said.file and said.line else f"{said.file}: " if said.file else ""
@@ -103,7 +117,7 @@ def _unfinished(experiment: ExperimentConfig, ending: Ending, expected: int, cou
         experiment=experiment.name,
         title="Incomplete run",
         message=f"{without}; {cause}",
-        hint="what was finished is in the run file: go on with `honeyhive run --resume`, or run the job again",
+        hint=_way_on(path) if counted.finished else "the lines above may say more",
         exit_code=RunFileError.exit_code,
         expected=expected,
         finished=counted.finished,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,20 +18,23 @@ from honeyhive.gate.verdict import Policy
 
 CONFIG_FILE = "honeyhive.yml"
 DEFAULT_TIMEOUT = 600.0
+MOST = 1_000
+"""Neither workers nor repeats are more than this: whoever writes more has mistyped."""
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(ms|s|m|h)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_LONGEST = 10 * 24 * 3600
 
 
 def to_seconds(value: Any) -> float:
     """Seconds of `60s`, `500ms`, `2m`, `1h` or a plain number; `ValueError` for what is not a time above zero."""
     if isinstance(value, int | float) and not isinstance(value, bool):
-        seconds = float(value)
+        seconds = float(min(value, _LONGEST))
     elif isinstance(value, str) and (match := _DURATION.fullmatch(value.strip())):
         seconds = float(match.group(1)) * _SECONDS[match.group(2)]
     else:
         raise ValueError("not a time: write 60s, 500ms, 2m or 1h")
-    if not 0 < seconds < 10 * 24 * 3600:
-        raise ValueError("not a time above zero: write 60s, 500ms, 2m or 1h")
+    if not 0 < seconds < _LONGEST:
+        raise ValueError("not a time between 0 and 10 days: write 60s, 500ms, 2m or 1h")
     return seconds
 
 
@@ -78,8 +82,8 @@ class ExperimentConfig(_Section):
     ground_truth: str | None = Field(None, description="flat rows: the column that holds the expected answer")
     id: str | None = Field(None, description="flat rows: the column that holds the datapoint's id")
     evaluators: Names = Field((), description="what scores an output: module:callable, one or several")
-    max_workers: Count = Field(10, le=1000, description="how many datapoints run at the same time")
-    repeats: Count = Field(1, le=1000, description="how often each datapoint runs")
+    max_workers: Count = Field(10, le=MOST, description="how many datapoints run at the same time")
+    repeats: Count = Field(1, le=MOST, description="how often each datapoint runs")
     timeout: Seconds = Field(DEFAULT_TIMEOUT, description="time for each call of the function (default 10m)")
     baseline: str | None = Field(None, description="a run file to compare with, or none")
     thresholds: Thresholds = Field(default_factory=dict, description="metric: rules; what is allowed")
@@ -113,8 +117,10 @@ def read_config(path: Path, shown_as: str) -> ConfigFile:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise ConfigError("no such file", file=shown_as, hint="create it, or name another with --config") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot be read: {error}", file=shown_as) from error
+    except OSError as error:
+        raise ConfigError(f"cannot be read: {error.strerror}", file=shown_as, hint="name a file") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError("not UTF-8", file=shown_as, hint="save it as UTF-8") from error
     try:
         document = load_yaml(text)
     except Malformed as error:
@@ -161,19 +167,40 @@ def _refuse_twins(config: ConfigFile, document: YamlDocument, shown_as: str) -> 
         seen.add(experiment.name)
 
 
+_SHOULD = {
+    "string_type": "should be text",
+    "int_type": "should be a whole number",
+    "tuple_type": "should be a list",
+    "dict_type": "should be a mapping",
+    "model_type": "should be a mapping",
+}
+
+
 def explain(detail: ErrorDetails, model: type[BaseModel]) -> tuple[str, str]:
     """Message and hint for one complaint of Pydantic's about `model`."""
-    path, given = _written(detail["loc"]), detail.get("input")
+    path, given, hint = _written(detail["loc"]), detail.get("input"), _description(model, detail["loc"])
     match detail["type"]:
         case "extra_forbidden":
             known = _keys_at(model, detail["loc"][:-1])
             return f"{path}: unknown key", did_you_mean(str(detail["loc"][-1]), known)
         case "missing":
-            return f"{path}: missing", _description(model, detail["loc"])
-        case _:
-            said = detail["msg"].removeprefix("Value error, ")
-            problem = said[0].lower() + said[1:]
-            return f"{path}: {problem}, not {shown(str(given))}", _description(model, detail["loc"])
+            return f"{path}: missing", hint
+        case "too_short":
+            return f"{path}: an empty list", hint
+        case "string_pattern_mismatch":
+            return f"{path}: {_shown(given)} is no name", hint
+        case kind:
+            said = _SHOULD.get(kind) or detail["msg"].removeprefix("Value error, ").removeprefix("Input ")
+            quotes = "; write it in quotes" if kind == "string_type" and isinstance(given, int | float) else ""
+            return f"{path}: {said}, not {_shown(given)}", hint + quotes
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, str):
+        return shown(value)
+    if isinstance(value, Mapping):
+        return "a mapping"
+    return "a list" if isinstance(value, list | tuple) else json.dumps(value)
 
 
 def _written(location: Sequence[str | int]) -> str:

@@ -10,7 +10,7 @@ from typing import TextIO
 from honeyhive.ci.commands import neutralise
 from honeyhive.experiments.core import Observer, Progress
 from honeyhive.gate.metrics import ERRORS, LATENCY, Kind, default_metric
-from honeyhive.gate.scores import ScoreTable
+from honeyhive.gate.scores import Mean, ScoreTable
 from honeyhive.result import RunResult
 
 _LOG_INTERVAL = 5.0
@@ -99,9 +99,13 @@ def run_lines(run: RunResult) -> Iterator[str]:
         elif name == ERRORS:
             yield f"{name}: {table.errors:,} of {len(table):,} ({mean.value:.1%})"
         else:
-            unit = " ms" if name == LATENCY else ""
-            without = f", {mean.not_applicable:,} not applicable" if mean.not_applicable and name != LATENCY else ""
+            unit, without = (" ms", "") if name == LATENCY else ("", _without(mean))
             yield f"{name}: {mean.value:.4g}{unit} (mean of {mean.n:,}{without})"
+
+
+def _without(mean: Mean) -> str:
+    left_out = {"not applicable": mean.not_applicable, "with an error": mean.errors}
+    return "".join(f", {count:,} {why}" for why, count in left_out.items() if count)
 
 
 def _rate(per_second: float) -> str:

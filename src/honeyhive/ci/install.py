@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import distribution
 from pathlib import Path
 
-from honeyhive.ci.commands import neutralise
+from honeyhive.ci.processes import run_to_end
 from honeyhive.documents import shown
 from honeyhive.errors import InstallError
 
@@ -81,23 +80,16 @@ def _uv() -> str:
 
 
 def _run(command: Sequence[str], directory: Path, environ: Mapping[str, str], echo: Callable[[str], None]) -> None:
-    try:
-        done = subprocess.run(  # noqa: S603 - a list, no shell; the command is ours
-            command,
-            cwd=directory,
-            env=dict(environ),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=_TIME_LIMIT,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise InstallError(f"install: not done after {_TIME_LIMIT // 60} minutes") from error
-    said = done.stdout.decode("utf-8", "replace").splitlines()
-    for line in said:
-        echo(neutralise(line))
-    if done.returncode:
+    said: list[str] = []
+
+    def hear(line: str) -> None:
+        said.append(line)
+        echo(line)
+
+    exit_code = run_to_end(command, environment=environ, directory=directory, time_limit=_TIME_LIMIT, echo=hear)
+    if exit_code is None:
+        raise InstallError(f"install: not done after {_TIME_LIMIT // 60} minutes", hint="see the lines above")
+    if exit_code:
         raise InstallError(f"install: {_complaint(said)}", hint="see the lines above; change the requirements")
 
 

@@ -56,7 +56,7 @@ class Baseline:
 
     def unchanged(self) -> RunResult:
         """The run, as it was read; `NoDecisionError` where somebody, the user's code perhaps, has written to it."""
-        if _sha256(self.path) != self.sha256:
+        if not self.path.is_file() or _sha256(self.path) != self.sha256:
             raise NoDecisionError(
                 "the baseline was changed while the experiment ran",
                 file=str(self.path),
@@ -125,9 +125,9 @@ def relative(path: Path, start: Path) -> Path:
 
 def read_baseline(path: Path) -> Baseline:
     """A baseline that can be held against something; `NoDecisionError` where it is damaged or was never finished."""
-    run = read_run(path)
-    before = _sha256(path)
     try:
+        run = read_run(path)
+        before = _sha256(path)
         finished = sum(1 for _ in run.outcomes)
     except RunFileError as error:
         raise NoDecisionError(
@@ -162,8 +162,9 @@ def make_case(
     declared = with_default_errors(thresholds)
     comparison = compare(candidate, baseline, [threshold.metric for threshold in declared])
     if not thresholds:
+        seen = sorted(comparison.metrics, key=lambda metric: metric in BUILT_IN)
         raise ConfigError(
-            f"no threshold: there is nothing to decide. It saw {', '.join(comparison.metrics)}",
+            f"no threshold: there is nothing to decide. It saw {', '.join(seen)}",
             hint="put the block above into the experiment, with the limits that you want",
             details=_block_to_paste(comparison),
         )

@@ -1,4 +1,4 @@
-"""A child process with everything that it starts: begun in a group of its own, and ended to the last of them."""
+"""A command with everything that it starts: begun in a group of its own, heard, and ended to the last of them."""
 
 from __future__ import annotations
 
@@ -7,15 +7,53 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
 
+from honeyhive.ci.commands import neutralise
+from honeyhive.errors import RunFileError
+
 _GRACE = 5.0
 """Seconds between asking a process to end and ending it."""
-_PR_SET_CHILD_SUBREAPER = 36
+_MAX_OUTPUT_LINE = 64 * 1024
+_PR_SET_DUMPABLE, _PR_SET_CHILD_SUBREAPER = 4, 36
+
+
+def run_to_end(
+    command: Sequence[str],
+    *,
+    environment: Mapping[str, str],
+    directory: Path,
+    time_limit: float | None,
+    echo: Callable[[str], None],
+) -> int | None:
+    """Run a command: its exit code (negative: the signal that ended it), or `None` where its time ran out.
+
+    Each line of its output goes to `echo`, workflow commands made harmless. When this returns, no process that the
+    command started is left: `RunFileError` where one cannot be ended. On an exception (a signal) it is asked to end
+    first.
+    """
+    tree = ProcessTree(command, environment=environment, directory=directory)
+    reader = threading.Thread(target=_forward, args=(tree.output, echo), name="honeyhive-output", daemon=True)
+    reader.start()
+    try:
+        exit_code = tree.wait(time_limit)
+    finally:
+        tree.stop()
+        left = tree.end()
+        reader.join(timeout=_GRACE)
+        tree.close()
+    if left:
+        raise RunFileError(
+            f"processes that were started cannot be ended: {', '.join(str(process.pid) for process in left)}",
+            hint="what your code starts may not outlive it, nor belong to another user",
+        )
+    return exit_code
 
 
 class ProcessTree:
@@ -23,7 +61,7 @@ class ProcessTree:
 
     def __init__(self, command: Sequence[str], *, environment: Mapping[str, str], directory: Path) -> None:
         """Start it; its output and errors come out of `output`, mixed as they were written."""
-        _adopt_orphans()
+        _guard_ourselves()
         self._before = _children()
         self._process = subprocess.Popen(  # noqa: S603 - a list, no shell; the command is ours
             command,
@@ -55,8 +93,11 @@ class ProcessTree:
             _signal_group(self._process.pid, signal.SIGTERM)
             self.wait(_GRACE)
 
-    def end(self) -> None:
-        """End the child and every process that it has left behind, whatever group or session they moved to."""
+    def end(self) -> set[psutil.Process]:
+        """End the child and every process that it has left behind, whatever group or session they moved to.
+
+        Returns those that could not be ended.
+        """
         _signal_group(self._process.pid, signal.SIGKILL)
         self._process.wait()
         deadline = time.monotonic() + _GRACE
@@ -64,6 +105,7 @@ class ProcessTree:
             for process in left:
                 _kill(process)
             psutil.wait_procs(left, timeout=0.2)
+        return left
 
     def close(self) -> None:
         """Let go of the output."""
@@ -76,20 +118,30 @@ def _children() -> set[psutil.Process]:
 
 
 def _kill(process: psutil.Process) -> None:
-    try:
+    with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
         process.kill()
-    except psutil.NoSuchProcess:
-        return
 
 
 def _signal_group(leader: int, number: signal.Signals) -> None:
-    try:
+    with suppress(ProcessLookupError, PermissionError):
         os.killpg(leader, number)
-    except (ProcessLookupError, PermissionError):
-        return
 
 
-def _adopt_orphans() -> None:
-    """Become the parent of what our descendants leave behind (Linux); as process 1 of a container we are already."""
+def _forward(descriptor: int, echo: Callable[[str], None]) -> None:
+    """Pass the output on, line by line; the runner also ends a line at a lone carriage return."""
+    with os.fdopen(os.dup(descriptor), encoding="utf-8", errors="replace", newline=None) as stream:
+        while line := stream.readline(_MAX_OUTPUT_LINE):
+            with suppress(OSError):  # nobody hears us any more: no reason to let the child wait for ever
+                echo(neutralise(line.rstrip("\n")))
+
+
+def _guard_ourselves() -> None:
+    """On Linux: adopt what our descendants leave behind, and keep our memory and environment, the job's token, closed.
+
+    Process 1 of a container adopts them anyway; with `CAP_SYS_PTRACE`, which a container does not have, a process
+    could still look into ours.
+    """
     if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        prctl = ctypes.CDLL(None, use_errno=True).prctl
+        prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)

@@ -9,19 +9,19 @@ from pathlib import Path
 from typing import Any
 
 from honeyhive.ci.commands import Annotation, Level, error_annotation, neutralise
-from honeyhive.ci.pipeline import Edge, Judged, make_case, read_baseline
+from honeyhive.ci.pipeline import Edge, Judged, experiment_folder, make_case, read_baseline, relative, run_file
 from honeyhive.ci.publish import append_outputs, append_summary, write_file, write_json
 from honeyhive.ci.settings import Settings
 from honeyhive.documents import Malformed, load_json
-from honeyhive.errors import InputError, ReportingError, RunFileError
+from honeyhive.errors import InputError, NoDecisionError, ReportingError, RunFileError
 from honeyhive.gate.broken import Broken, Finding
 from honeyhive.gate.checks import Check, Reason, Status
 from honeyhive.gate.headline import headline
 from honeyhive.gate.report import Context, Dataset, Evidence, render
-from honeyhive.gate.verdict import Verdict, judge
+from honeyhive.gate.verdict import Policies, Policy, Verdict, judge
 from honeyhive.gate.verdict_json import from_json, to_json
 from honeyhive.result import Failed, Outcome
-from honeyhive.runfile import read_run
+from honeyhive.runfile import read_run, set_aside
 
 REPORT_DIR = "honeyhive-report"
 COMMENT, COMPARISON = "comment.md", "comparison.json"
@@ -136,17 +136,31 @@ def _error(outcome: Outcome) -> str | None:
 # --- writing it down -------------------------------------------------------------------------------------------------
 
 
-def begin(report_dir: Path) -> None:
-    """Take away what an earlier gate reported: nothing old may look like the answer of this one."""
-    for path in (report_dir / COMMENT, report_dir / COMPARISON):
-        path.unlink(missing_ok=True)
+def begin(settings: Settings, report_dir: Path) -> None:
+    """Take away what an earlier gate left: nothing old may look like the answer of this one. Its runs are set aside."""
+    folders = [experiment_folder(report_dir, config, settings) for config in settings.experiments]
+    try:
+        for folder in dict.fromkeys((report_dir, *folders)):
+            (folder / COMMENT).unlink(missing_ok=True)
+            (folder / COMPARISON).unlink(missing_ok=True)
+            set_aside(run_file(folder))
+    except OSError as error:
+        raise InputError(
+            f"cannot be cleared for a new report: {error.strerror}", file=str(report_dir), hint="move it away"
+        ) from error
 
 
 def publish(judged: Sequence[Judged], settings: Settings, edge: Edge) -> list[ReportingError]:
     """Write report, summary and outputs; each may fail alone, and none of them changes the verdict."""
-    text = comment(judged, settings)
+    text = ""
+
+    def write_comment() -> None:
+        nonlocal text
+        text = comment(judged, settings)
+        write_file(edge.report_dir / COMMENT, text)
+
     steps: list[Callable[[], None]] = [
-        lambda: write_file(edge.report_dir / COMMENT, text),
+        write_comment,
         *(lambda item=item: write_json(item.folder / COMPARISON, finding_json(item.finding)) for item in judged),
         lambda: append_summary(text, edge.environ),
         lambda: append_outputs(outputs(judged, edge), edge.environ),
@@ -159,7 +173,7 @@ def _attempted(step: Callable[[], None]) -> ReportingError | None:
         step()
     except ReportingError as error:
         return error
-    except OSError as error:
+    except (OSError, InputError, RunFileError) as error:  # a run file may be another by now, or gone
         return ReportingError(f"the report cannot be written: {error}", hint="the verdict stands all the same")
     return None
 
@@ -173,15 +187,20 @@ def outputs(judged: Sequence[Judged], edge: Edge) -> dict[str, str]:
         "verdict": overall(judged),
         "passed": "true" if exit_code(judged) == 0 else "false",
         "summary": summary,
-        "report-dir": str(edge.report_dir),
+        "report-dir": _for_the_next_step(edge.report_dir, edge),
     }
     if len(judged) == 1:
         finding = judged[0].finding
-        values["run-file"] = str(judged[0].run_file)
+        values["run-file"] = _for_the_next_step(judged[0].run_file, edge)
         values["run-id"] = finding.candidate.run_id if isinstance(finding, Verdict) else ""
         has_baseline = isinstance(finding, Verdict) and finding.baseline is not None
         values["baseline-run-id"] = finding.baseline.run_id if has_baseline else ""  # type: ignore[union-attr]  # has_baseline says so
     return values
+
+
+def _for_the_next_step(path: Path, edge: Edge) -> str:
+    """The path from the workspace on: the next step may see that in another place than a container does."""
+    return str(relative(path, Path(edge.environ.get("GITHUB_WORKSPACE") or Path.cwd())))
 
 
 def finding_json(finding: Finding) -> dict[str, Any]:
@@ -221,12 +240,12 @@ def exit_code(judged: Sequence[Judged]) -> int:
     return signals[0] if signals else next((code for code in (70, 2, 3, 1, 4) if code in codes), 0)
 
 
-def conclude(judged: Sequence[Judged], problems: Sequence[ReportingError] = ()) -> Conclusion:
+def conclude(judged: Sequence[Judged], policies: Policies, problems: Sequence[ReportingError] = ()) -> Conclusion:
     """What to print last, and the exit code."""
     code = exit_code(judged)
     annotations = [*_open_questions(judged), *(_warning(problem) for problem in problems)]
     if code:
-        annotations.append(_main_error(judged, code))
+        annotations.append(_main_error(judged, policies, code))
     return Conclusion(lines=tuple(_lines(judged)), annotations=tuple(annotations), exit_code=code)
 
 
@@ -257,7 +276,7 @@ def _open_questions(judged: Sequence[Judged]) -> Iterator[Annotation]:
                     yield Annotation(level=level, title=item.finding.experiment, message=_said(check))
 
 
-def _main_error(judged: Sequence[Judged], code: int) -> Annotation:
+def _main_error(judged: Sequence[Judged], policies: Policies, code: int) -> Annotation:
     """The one line that says why the job is red."""
     guilty = [item.finding for item in judged if item.finding.exit_code == code]
     first, more = guilty[0], len(guilty) - 1
@@ -266,10 +285,15 @@ def _main_error(judged: Sequence[Judged], code: int) -> Annotation:
         hint = f" — {first.hint}" if first.hint else ""
         message = f"{first.experiment}: {first.message}{hint}{rest}"
         return Annotation(level=Level.ERROR, title=first.title, message=message)
-    status = Status.FAILED if code == 1 else Status.UNDECIDED
-    check = next(check for check in first.checks if check.gating and check.status is status)
-    title = "Worse than allowed" if code == 1 else "No decision"
+    guilty_checks = (check for check in first.checks if check.gating and _decides(check, policies, code))
+    check, title = next(guilty_checks), "Worse than allowed" if code == 1 else NoDecisionError.title
     return Annotation(level=Level.ERROR, title=title, message=f"{first.experiment}: {_said(check)}{rest}")
+
+
+def _decides(check: Check, policies: Policies, code: int) -> bool:
+    if code == 1:
+        return check.status is Status.FAILED
+    return check.status is Status.UNDECIDED and policies.on(check.reason) is Policy.FAIL
 
 
 def _said(check: Check) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from honeyhive.ci.config import (
     CONFIG_FILE,
+    MOST,
     ConfigFile,
     ExperimentConfig,
     Names,
@@ -53,8 +55,8 @@ class Inputs(BaseModel):
     thresholds: str | None = Field(
         None, description="what is allowed, for use without a file: 'accuracy: {max-drop: 0.02}'"
     )
-    max_workers: _Integer | None = Field(None, description="how many datapoints run at the same time")
-    repeats: _Integer | None = Field(None, description="how often each datapoint runs")
+    max_workers: _Integer | None = Field(None, le=MOST, description="how many datapoints run at the same time")
+    repeats: _Integer | None = Field(None, le=MOST, description="how often each datapoint runs")
     timeout: Seconds | None = Field(None, description="time for each call of the function: 60s")
     time_limit: Seconds | None = Field(None, description="time for the whole run of one experiment: 20m")
     limit: _Integer | None = Field(None, description="run only the first so many datapoints")
@@ -115,7 +117,7 @@ def load_settings(
         config_file=config_file,
         directory=directory,
     )
-    _refuse_secret_names(settings.pass_env)
+    _refuse_names(settings.pass_env)
     if settings.python_version and not settings.install:
         raise ConfigError("python-version: only together with install", hint="name your requirements with install")
     return settings
@@ -175,7 +177,7 @@ def _experiment_of_flags(inputs: Inputs, *, whole: bool) -> ExperimentConfig:
             f"there is no {CONFIG_FILE} here, and no {' and no '.join(missing)} given",
             hint=f"write a {CONFIG_FILE}, name one with --config, or give --function and --dataset",
         )
-    names = inputs.experiment or ((inputs.function or "experiment").rpartition(":")[2].rpartition(".")[2],)
+    names = inputs.experiment or (_named_after(inputs.function),)
     if len(names) != 1:
         raise ConfigError("experiment: several names, and no configuration file that has them", hint="give one name")
     given = {"name": names[0], "function": inputs.function or "", "dataset": inputs.dataset or "", **_overrides(inputs)}
@@ -184,6 +186,12 @@ def _experiment_of_flags(inputs: Inputs, *, whole: bool) -> ExperimentConfig:
     except ValidationError as error:
         message, hint = explain(error.errors(include_url=False)[0], ExperimentConfig)
         raise ConfigError(message, hint=hint) from error
+
+
+def _named_after(function: str | None) -> str:
+    """A name for the experiment that has none, such as `answer` for `app:Bot.answer`."""
+    attribute = (function or "").rpartition(":")[2].rpartition(".")[2]
+    return re.sub(r"[^A-Za-z0-9_]", "", attribute).lstrip("_")[:100] or "experiment"
 
 
 def _selected(names: Sequence[str] | None, experiments: tuple[ExperimentConfig, ...]) -> tuple[ExperimentConfig, ...]:
@@ -231,8 +239,13 @@ def _either(given: tuple[str, ...] | None, otherwise: tuple[str, ...]) -> tuple[
     return otherwise if given is None else given
 
 
-def _refuse_secret_names(names: Sequence[str]) -> None:
+def _refuse_names(names: Sequence[str]) -> None:
+    """Refuse to pass on what would let the user's code act as the job, and what is no name at all."""
     for name in names:
+        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_-]*", name):
+            raise ConfigError(
+                f"pass-env: {shown(name)} is not the name of a variable", hint="commas or lines part several names"
+            )
         if name.upper() in FORBIDDEN_NAMES or name.upper().startswith(FORBIDDEN_PREFIXES):
             raise ConfigError(
                 f"pass-env: {name} is never passed to your code",

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
+import signal
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from honeyhive.ci.commands import neutralise
 from honeyhive.ci.config import ExperimentConfig
-from honeyhive.ci.processes import ProcessTree
+from honeyhive.ci.processes import run_to_end
 from honeyhive.ci.settings import Settings
 
 PASSED_ON = [
@@ -60,7 +59,6 @@ PASSED_ON = [
 """The environment that the user's code sees without asking; `pass-env` names more."""
 
 _MAX_ERROR = 64 * 1024
-_MAX_OUTPUT_LINE = 64 * 1024
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +86,7 @@ class Ending:
         if self.exit_code is None:
             return f"the run was ended after {self.seconds:.0f} s, its time limit"
         if self.exit_code < 0:
-            return f"the process of the run was killed by signal {-self.exit_code}"
+            return f"the process of the run was killed by {_signal_name(-self.exit_code)}"
         return f"the process of the run ended with exit code {self.exit_code} before it was done"
 
 
@@ -106,23 +104,18 @@ def run_in_child(
     Each line of the child's output goes to `echo`, workflow commands made harmless. When this returns, no process
     that the child started is left. On an exception (a signal) the child is asked to end first.
     """
-    with tempfile.TemporaryDirectory(prefix="honeyhive-") as scratch:
+    with tempfile.TemporaryDirectory(prefix="honeyhive-", ignore_cleanup_errors=True) as scratch:
         plan, error_file = Path(scratch, "plan.json"), Path(scratch, "error.json")
         plan.write_text(_plan(experiment), encoding="utf-8")
         command = _command(experiment, settings, python or Path(sys.executable), plan, out, error_file)
         started = time.monotonic()
-        tree = ProcessTree(
-            command, environment=child_environment(environ, settings.pass_env), directory=settings.directory
+        exit_code = run_to_end(
+            command,
+            environment=child_environment(environ, settings.pass_env),
+            directory=settings.directory,
+            time_limit=settings.time_limit,
+            echo=echo,
         )
-        reader = threading.Thread(target=_forward, args=(tree.output, echo), name="honeyhive-output", daemon=True)
-        reader.start()
-        try:
-            exit_code = tree.wait(settings.time_limit)
-        finally:
-            tree.stop()
-            tree.end()
-            reader.join(timeout=5)
-            tree.close()
         return Ending(exit_code=exit_code, seconds=time.monotonic() - started, error=_reported_error(error_file))
 
 
@@ -161,11 +154,12 @@ def _command(
     return command
 
 
-def _forward(descriptor: int, echo: Callable[[str], None]) -> None:
-    """Pass the output on, line by line; the runner also ends a line at a lone carriage return."""
-    with os.fdopen(os.dup(descriptor), encoding="utf-8", errors="replace", newline=None) as stream:
-        while line := stream.readline(_MAX_OUTPUT_LINE):
-            echo(neutralise(line.rstrip("\n")))
+def _signal_name(number: int) -> str:
+    try:
+        name = signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+    return f"{name}, as it is where memory runs out" if number == signal.SIGKILL else name
 
 
 def _reported_error(path: Path) -> ReportedError | None:
@@ -174,11 +168,15 @@ def _reported_error(path: Path) -> ReportedError | None:
     try:
         said = json.loads(path.read_text(encoding="utf-8"))
         return ReportedError(
-            message=str(said["message"]),
-            hint=str(said.get("hint", "")),
-            title=str(said.get("title", "")),
-            file=str(said["file"]) if said.get("file") else None,
+            message=_line(said["message"]),
+            hint=_line(said.get("hint", "")),
+            title=_line(said.get("title", "")),
+            file=_line(said["file"]) if said.get("file") else None,
             line=said["line"] if isinstance(said.get("line"), int) else None,
         )
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
+
+
+def _line(said: Any) -> str:
+    return " ".join(str(said).split())

@@ -96,6 +96,11 @@ def _positional_sources(parameters: list[Parameter], name: str, order: tuple[str
                 hint=f"take ({', '.join(order)}), or give the parameter a default",
             )
         yield source
+    for parameter in parameters:
+        if parameter.kind is Parameter.POSITIONAL_ONLY and parameter not in required:
+            if not _offered(parameter.name, order):
+                return  # the user's own, and what follows it cannot be reached
+            yield _WORDS[parameter.name]
 
 
 def _keyword_sources(parameters: list[Parameter], name: str, order: tuple[str, ...]) -> Iterator[tuple[str, str]]:

@@ -15,6 +15,7 @@ from types import FunctionType
 from typing import Any
 
 from honeyhive.documents import canonical_json, plain
+from honeyhive.experiments.attempts import attempt_or
 from honeyhive.experiments.calling import Binding, bind_evaluator
 from honeyhive.result import EvaluatorRef, Fault, Score
 
@@ -93,16 +94,25 @@ def fingerprint(function: Callable[..., Any]) -> str:
 
 
 def _describe(function: Any) -> dict[str, Any]:
-    described: dict[str, Any] = {"version": plain(getattr(function, "version", None))}
+    described: dict[str, Any] = {"version": _setting(getattr(function, "version", None))}
     if isinstance(function, functools.partial):
-        arguments = {"args": plain(function.args), "keywords": plain(function.keywords)}
-        return described | {"partial": _describe(function.func)} | arguments
+        given = dict(enumerate(function.args)) | function.keywords
+        return described | {"partial": _describe(function.func), "given": _settings(given)}
     if inspect.ismethod(function):
         return described | {"method": function.__name__, "of": _describe(function.__self__)}
     if inspect.isroutine(function) or inspect.isclass(function):
         layers = list(_layers(function))
-        return described | {"source": _source(layers[-1]), "settings": [plain(_carried(layer)) for layer in layers]}
-    return described | {"source": _source(type(function)), "settings": plain(_state(function))}
+        return described | {"source": _source(layers[-1]), "settings": [_settings(_carried(layer)) for layer in layers]}
+    return described | {"source": _source(type(function)), "settings": _settings(_state(function))}
+
+
+def _settings(values: Mapping[Any, Any]) -> dict[str, Any]:
+    return {str(name): _setting(value) for name, value in values.items()}
+
+
+def _setting(value: Any) -> Any:
+    """The value as `plain()` has it, or its type alone where the user's own conversion raises."""
+    return attempt_or(lambda: plain(value), lambda _: f"<{type(value).__qualname__}>")
 
 
 def _layers(function: Any) -> Iterator[Any]:
@@ -118,8 +128,8 @@ def _carried(function: Any) -> Mapping[str, Any]:
     """The values that a function carries with it: its defaults, and what it closes over."""
     if not inspect.isfunction(function):
         return {}
-    closed = dict(_closed_over(function))
-    return {"defaults": function.__defaults__, "keyword_defaults": function.__kwdefaults__, "closed": closed}
+    defaults = {"()": function.__defaults__, "*": function.__kwdefaults__}  # no names, so they hide no variable
+    return defaults | dict(_closed_over(function))
 
 
 def _closed_over(function: FunctionType) -> Iterator[tuple[str, Any]]:

@@ -91,7 +91,7 @@ def users_traceback(error: BaseException) -> str:
 
 
 def _name(target: Any) -> str:
-    return str(getattr(target, "__name__", type(target).__name__))
+    return target.__name__ if isinstance(target, ModuleType | type) else type(target).__name__
 
 
 def _names(target: Any) -> list[str]:

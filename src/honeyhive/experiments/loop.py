@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import threading
 from collections.abc import Awaitable
 from concurrent.futures import ThreadPoolExecutor
@@ -30,17 +31,19 @@ class EventLoop:
         loop = self._running()
         errand = _Errand(awaitable)
         loop.call_soon_threadsafe(errand.start, loop)
-        if not errand.wait(timeout):
-            loop.call_soon_threadsafe(errand.cancel)
-            self._replace_if_blocked(loop)
-            raise OutOfTimeError
-        return errand.result()
+        if errand.wait(timeout):
+            return errand.result()
+        errand.given_up = True
+        loop.call_soon_threadsafe(errand.cancel)
+        self._replace_if_blocked(loop)
+        raise OutOfTimeError
 
     def close(self) -> None:
         """Cancel what still runs and end the thread; a blocked one is left behind, to end when it comes to it."""
         with self._lock:
             loop, thread, self._loop, self._thread = self._loop, self._thread, None, None
-        for blocked in self._blocked:
+            left, self._blocked = self._blocked, []
+        for blocked in left:
             blocked.call_soon_threadsafe(_stop, blocked)
         if loop is not None and thread is not None:
             loop.call_soon_threadsafe(_stop, loop)
@@ -80,10 +83,15 @@ class _Errand:
     def __init__(self, awaitable: Awaitable[Any]) -> None:
         self._awaitable = awaitable
         self._task: asyncio.Task[Any] | None = None
+        self.given_up = False
         self._ended = threading.Lock()
         self._ended.acquire()
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self.given_up:  # the loop was blocked all the while
+            if inspect.iscoroutine(self._awaitable):
+                self._awaitable.close()
+            return
         self._task = loop.create_task(_await(self._awaitable))
         self._task.add_done_callback(self._end)
 

@@ -141,8 +141,8 @@ class Trial:
 
     def _call(self, call: Callable[[], Any], what: str) -> Any:
         """The value of the user's callable, of what it awaits where it is asynchronous, or the fault."""
-        value: Any = attempt(call)
-        if attempt(lambda: inspect.isawaitable(value)) is not True:
+        value = attempt(call)
+        if not inspect.isawaitable(value):
             return value
         timeout = self.procedure.timeout
         if self.deadline is not None:

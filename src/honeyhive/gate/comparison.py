@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from honeyhive.gate.metrics import LATENCY, Kind, Metric, default_metric
 from honeyhive.gate.scores import Mean, ScoreTable
 from honeyhive.gate.statistics import TIE, PairedTest, paired_log_t, paired_sign, paired_t, ratio_of_totals
+from honeyhive.gate.student import mean
 from honeyhive.result import RunResult
 
 KEPT_CHANGES = 50
@@ -29,7 +30,7 @@ class Change:
 
 @dataclass(frozen=True, kw_only=True)
 class Pairs:
-    """One metric over the datapoints that both runs have a score for; the test is `None` below one pair."""
+    """One metric over the datapoints that both runs have a score for; the test is `None` where none can be tested."""
 
     n: int
     candidate: float
@@ -44,21 +45,22 @@ class Pairs:
 class MetricComparison:
     """One metric in both runs: each run's own mean, and the pairs.
 
-    `measured` is whether any outcome of the candidate has a score of it.
+    `unbounded_errors` is whether, in some pair, an error stands where a score should, and no range says what it is
+    worth; `beyond_range` whether either run has scores outside of the range.
     """
 
     metric: Metric
     candidate: Mean
     baseline: Mean | None
     pairs: Pairs | None
-    measured: bool = True
+    unbounded_errors: bool = False
+    beyond_range: bool = False
     evaluator_changed: bool = False
 
     @property
-    def unbounded_errors(self) -> bool:
-        """Whether errors stand where scores should, and no range says what they are worth."""
-        erred = self.candidate.errors or (self.baseline is not None and self.baseline.errors)
-        return bool(erred) and self.metric.worst is None and self.metric.kind in (Kind.SCORE, None)
+    def measured(self) -> bool:
+        """Whether any outcome of the candidate has a score of it."""
+        return self.candidate.measured
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +97,7 @@ def compare(candidate: RunResult, baseline: RunResult | None, metrics: Sequence[
     Datapoints pair up by id and content hash; the same id with other content counts as edited. Both runs'
     outcomes are read once.
     """
-    ours, theirs = ScoreTable(candidate), ScoreTable(baseline) if baseline else None
+    ours, theirs = ScoreTable(candidate), ScoreTable(baseline) if baseline is not None else None
     pairing = _Pairing(ours, theirs)
     declared = {metric.name: metric for metric in metrics}
     changed = _changed_evaluators(candidate, baseline)
@@ -111,8 +113,8 @@ def compare(candidate: RunResult, baseline: RunResult | None, metrics: Sequence[
         baseline=baseline,
         count=len(ours),
         errors=ours.errors,
-        baseline_count=len(theirs) if theirs else 0,
-        baseline_errors=theirs.errors if theirs else 0,
+        baseline_count=len(theirs) if theirs is not None else 0,
+        baseline_errors=theirs.errors if theirs is not None else 0,
         paired=len(pairing),
         added=pairing.added,
         removed=pairing.removed,
@@ -132,27 +134,37 @@ class _Pairing:
         self._rows: list[tuple[int, int]] = []
         shared = 0
         for datapoint_id, row in candidate.rows.items():
-            other = baseline.rows.get(datapoint_id) if baseline else None
+            other = baseline.rows.get(datapoint_id) if baseline is not None else None
             if other is None or baseline is None:
                 continue
             shared += 1
             if candidate.hashes[row] == baseline.hashes[other]:
                 self._rows.append((row, other))
         self.edited = shared - len(self._rows)
-        self.added = len(candidate) - shared if baseline else 0
-        self.removed = len(baseline) - shared if baseline else 0
+        self.added = len(candidate) - shared if baseline is not None else 0
+        self.removed = len(baseline) - shared if baseline is not None else 0
 
     def __len__(self) -> int:
         return len(self._rows)
 
     def scores(self, metric: Metric) -> Iterator[tuple[int, float, float]]:
-        """Candidate row, candidate score and baseline score of each pair that has both."""
-        if self.baseline is None:
+        """Candidate row, candidate score and baseline score of each pair that has both.
+
+        There is none where one of the runs does not have the metric: an error in it counts as the worst score, but
+        a metric of nothing but errors says nothing.
+        """
+        if self.baseline is None or not (self.candidate.has(metric.name) and self.baseline.has(metric.name)):
             return
         for row, other in self._rows:
             ours, theirs = self.candidate.score(metric, row), self.baseline.score(metric, other)
             if ours is not None and theirs is not None:
                 yield row, ours, theirs
+
+    def erred(self, metric: Metric) -> bool:
+        """Whether in some pair an error stands where a score should."""
+        return self.baseline is not None and any(
+            self.candidate.faulty(metric, row) or self.baseline.faulty(metric, other) for row, other in self._rows
+        )
 
 
 def _settled(metric: Metric, candidate: ScoreTable, baseline: ScoreTable | None) -> Metric:
@@ -170,9 +182,10 @@ def _compare_metric(metric: Metric, pairing: _Pairing) -> MetricComparison:
     return MetricComparison(
         metric=metric,
         candidate=ours.mean(metric),
-        baseline=theirs.mean(metric) if theirs else None,
-        pairs=_pairs(metric, pairing) if theirs else None,
-        measured=ours.has(metric.name),
+        baseline=theirs.mean(metric) if theirs is not None else None,
+        pairs=_pairs(metric, pairing),
+        unbounded_errors=metric.errors_unbounded and pairing.erred(metric),
+        beyond_range=any(table.beyond(metric) for table in (ours, theirs) if table is not None),
     )
 
 
@@ -191,8 +204,8 @@ def _pairs(metric: Metric, pairing: _Pairing) -> Pairs | None:
     pass_fail = metric.kind is Kind.RATE and all_or_nothing
     return Pairs(
         n=n,
-        candidate=sum(candidate) / n,
-        baseline=sum(baseline) / n,
+        candidate=mean(candidate),
+        baseline=mean(baseline),
         worse=worse,
         better=better,
         pass_fail=pass_fail,

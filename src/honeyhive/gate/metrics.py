@@ -45,6 +45,11 @@ class Metric:
         return self.bounds[0] if self.direction is Direction.HIGHER else self.bounds[1]
 
     @property
+    def errors_unbounded(self) -> bool:
+        """Whether nothing says what an error counts as: a score without a range. It is no latency, and no cost."""
+        return self.worst is None and self.kind is Kind.SCORE
+
+    @property
     def sign(self) -> int:
         """+1 where higher is better, −1 where lower is: goodness = sign × score."""
         return 1 if self.direction is Direction.HIGHER else -1

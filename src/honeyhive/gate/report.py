@@ -191,7 +191,8 @@ def _within(budget: int, texts: Iterable[str]) -> list[str]:
 
 def _length(text: str) -> int:
     """In UTF-16 units, as GitHub may count: never less than characters. Two are for the blank line after it."""
-    return len(text.encode("utf-16-le", "surrogatepass")) // 2 + 2
+    # "utf-16-le" would do without a mark in front, and is imported from disk, where a user's code may have been.
+    return len(text.encode("utf-16", "surrogatepass")) // 2 - 1 + 2
 
 
 # --- what a section lists --------------------------------------------------------------------------------------------

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from honeyhive.gate.checks import Check, Reason, Rule, Status
 from honeyhive.gate.comparison import Comparison, MetricComparison, Pairs
 from honeyhive.gate.metrics import Kind
-from honeyhive.gate.statistics import (
-    TIE,
-    PairedTest,
+from honeyhive.gate.planning import (
     needed_for_rate,
     needed_for_score,
     smallest_detectable_rate,
     smallest_detectable_score,
 )
+from honeyhive.gate.statistics import TIE, PairedTest
+from honeyhive.gate.student import saturated
 from honeyhive.gate.thresholds import Margin, Threshold
 
 ALPHA = 0.05
@@ -23,6 +23,8 @@ ALPHA = 0.05
 
 COMPARABLE_SHARE = 0.8
 """A smaller share of paired datapoints than this makes two runs of different datasets."""
+
+_NO_PAIRS_TO_SHOW = frozenset({Reason.MISSING_METRIC, Reason.NO_BASELINE, Reason.UNBOUNDED_ERRORS})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,11 +44,11 @@ class Contest:
 
     @property
     def limit(self) -> float | None:
-        """The margin in the metric's own unit (a share of 1 for latency and cost)."""
+        """The margin in the metric's own unit (a share of 1 for latency and cost); `None` for a share of nothing."""
         if not self.margin.relative or self.found.metric.kind in (Kind.LATENCY, Kind.COST):
             return self.margin.value
         pairs = self.found.pairs
-        return self.margin.value * abs(pairs.baseline) if pairs and pairs.baseline else None
+        return saturated(self.margin.value * abs(pairs.baseline)) if pairs and abs(pairs.baseline) > TIE else None
 
     @property
     def test(self) -> PairedTest | None:
@@ -59,26 +61,25 @@ class Contest:
         return self.test.p if self.test and self.gating and self.obstacle() is None else None
 
     def obstacle(self) -> Reason | None:
-        """What keeps the two runs from being compared on this metric, if anything does."""
-        comparison, found, pairs = self.comparison, self.found, self.found.pairs
-        if comparison.baseline is None or found.baseline is None or not (found.baseline.n or found.baseline.errors):
-            return Reason.NO_BASELINE
-        if comparison.paired == 0:
-            return Reason.NO_PAIRS
-        if comparison.paired_share < COMPARABLE_SHARE:
-            return Reason.DATASET_CHANGED
-        if found.evaluator_changed:
-            return Reason.NOT_COMPARABLE
-        if found.unbounded_errors:
-            return Reason.UNBOUNDED_ERRORS
+        """What keeps the two runs from being compared on this metric, if anything does: the first that holds."""
+        comparison, found = self.comparison, self.found
+        obstacles = (
+            (not found.measured, Reason.MISSING_METRIC),
+            (found.baseline is None or not found.baseline.measured, Reason.NO_BASELINE),
+            (comparison.paired == 0, Reason.NO_PAIRS),
+            (comparison.paired_share < COMPARABLE_SHARE, Reason.DATASET_CHANGED),
+            (found.evaluator_changed, Reason.NOT_COMPARABLE),
+            (found.unbounded_errors, Reason.UNBOUNDED_ERRORS),
+        )
+        first = next((reason for holds, reason in obstacles if holds), None)
+        return first or self._weakness(found.pairs)
+
+    def _weakness(self, pairs: Pairs | None) -> Reason | None:
         if pairs is None:
             return Reason.NO_PAIRS
-        return self._weakness(pairs)
-
-    def _weakness(self, pairs: Pairs) -> Reason | None:
-        if pairs.n < 2 and not pairs.pass_fail:
+        if pairs.test is None or (pairs.test.n < 2 and not pairs.pass_fail):
             return Reason.ONE_PAIR
-        return Reason.ZERO_BASELINE if self.limit is None or self.test is None or self.test.p is None else None
+        return Reason.ZERO_BASELINE if self.limit is None or pairs.test.p is None else None
 
 
 def bound_checks(comparison: Comparison, threshold: Threshold) -> Iterator[Check]:
@@ -104,7 +105,7 @@ def bound_checks(comparison: Comparison, threshold: Threshold) -> Iterator[Check
 def _bound_outcome(found: MetricComparison, rule: Rule, bound: float) -> tuple[Status, Reason]:
     if not found.measured:
         return Status.FAILED, Reason.MISSING_METRIC
-    if found.unbounded_errors:
+    if found.metric.errors_unbounded and found.candidate.errors:
         return Status.UNDECIDED, Reason.UNBOUNDED_ERRORS
     mean = found.candidate.value
     if mean is None:
@@ -120,7 +121,7 @@ def contest_check(contest: Contest, p_adjusted: float | None) -> Check:
     """The check of `max-drop` or `max-increase`, its p corrected for the other tests of the job."""
     status, reason = _contest_outcome(contest, p_adjusted)
     found, pairs, test = contest.found, contest.found.pairs, contest.test
-    shown = pairs if reason not in (Reason.MISSING_METRIC, Reason.UNBOUNDED_ERRORS) else None
+    shown = None if reason in _NO_PAIRS_TO_SHOW else pairs
     detectable, needed = _power(contest)
     return Check(
         metric=contest.threshold.name,
@@ -148,11 +149,9 @@ def contest_check(contest: Contest, p_adjusted: float | None) -> Check:
 
 
 def _contest_outcome(contest: Contest, p_adjusted: float | None) -> tuple[Status, Reason]:
-    if not contest.found.measured:
-        return Status.FAILED, Reason.MISSING_METRIC
     obstacle = contest.obstacle()
     if obstacle is not None:
-        return Status.UNDECIDED, obstacle
+        return Status.FAILED if obstacle is Reason.MISSING_METRIC else Status.UNDECIDED, obstacle
     test, limit = contest.test, contest.limit
     if test is None or limit is None or test.p is None or test.estimate is None:  # what obstacle() has ruled out
         return Status.UNDECIDED, Reason.ONE_PAIR

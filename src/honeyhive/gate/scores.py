@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from array import array
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from honeyhive.gate.metrics import ERRORS, LATENCY, Kind, Metric
+from honeyhive.gate.metrics import BUILT_IN, ERRORS, LATENCY, Kind, Metric
+from honeyhive.gate.statistics import TIE
+from honeyhive.gate.student import mean, saturated
 from honeyhive.result import Failed, Outcome, RunResult, Score, Scored
 
 _NO_LINE = -1
@@ -19,6 +22,8 @@ class Column:
         self.total = array("d")
         self.scored = array("l")
         self.faults = array("l")
+        self.low = math.inf
+        self.high = -math.inf
         self.pass_fail = True
         self.binary = True
 
@@ -29,7 +34,8 @@ class Column:
             return
         self.pass_fail = self.pass_fail and isinstance(score, bool)
         self.binary = self.binary and score in (0, 1)
-        self.total[row] += score
+        self.low, self.high = min(self.low, score), max(self.high, score)
+        self.total[row] = saturated(self.total[row] + score)
         self.scored[row] += 1
 
     def add_fault(self, row: int) -> None:
@@ -54,9 +60,11 @@ class Column:
 class Mean:
     """The mean of one metric over the `n` datapoints that count, of `count` in all.
 
-    `errors` of them had an error where a score should be; they count as the worst score, where that is known.
+    `errors` of them had an error where a score should be; they count as the worst score, where that is known. The
+    metric is `measured` where at least one outcome has a score of it; where none has, there is no mean.
     """
 
+    measured: bool
     value: float | None
     n: int
     count: int
@@ -77,6 +85,7 @@ class ScoreTable:
         self._failures = array("l")
         self._erred = array("l")
         self._columns: dict[str, Column] = {}
+        self._evaluators = [evaluator.name for evaluator in run.evaluators]
         self.add_all(run.outcomes)
 
     def add_all(self, outcomes: Iterable[Outcome]) -> None:
@@ -90,8 +99,9 @@ class ScoreTable:
 
     @property
     def metrics(self) -> list[str]:
-        """The metrics that some datapoint has, in the order of their first appearance, the built-in ones last."""
-        return [name for name in self._columns if name != LATENCY] + [LATENCY, ERRORS]
+        """The metrics that some datapoint has: in the order of the evaluators, then by name, the built-in ones last."""
+        known = [name for name in self._evaluators if name in self._columns and name not in BUILT_IN]
+        return [*known, *sorted(self._columns.keys() - {*known, *BUILT_IN}), *BUILT_IN]
 
     @property
     def errors(self) -> int:
@@ -100,7 +110,9 @@ class ScoreTable:
 
     def has(self, name: str) -> bool:
         """Whether some datapoint has a score of this metric."""
-        return name == ERRORS or (name in self._columns and not self._columns[name].empty)
+        if name == ERRORS:
+            return bool(self.rows)
+        return name in self._columns and not self._columns[name].empty
 
     def kind(self, name: str) -> Kind | None:
         """The metric's kind as its values tell it: `True`/`False` make a rate, numbers a score."""
@@ -116,6 +128,13 @@ class ScoreTable:
         if self.repeated:
             return False
         return name == ERRORS or name not in self._columns or self._columns[name].binary
+
+    def beyond(self, metric: Metric) -> bool:
+        """Whether some score lies outside of the range that the metric is said to have."""
+        column = self._columns.get(metric.name)
+        if column is None or column.empty or metric.bounds is None:
+            return False
+        return column.low < metric.bounds[0] - TIE or column.high > metric.bounds[1] + TIE
 
     def line(self, row: int) -> int | None:
         """The dataset line of the datapoint."""
@@ -133,7 +152,7 @@ class ScoreTable:
         if faults and metric.worst is None:
             return None
         counted = scored + faults
-        return (total + faults * (metric.worst or 0.0)) / counted if counted else None
+        return saturated((total + faults * (metric.worst or 0.0)) / counted) if counted else None
 
     def faulty(self, metric: Metric, row: int) -> bool:
         """Whether an error stands where a score should."""
@@ -141,15 +160,23 @@ class ScoreTable:
 
     def mean(self, metric: Metric) -> Mean:
         """The metric's mean over all datapoints of the run, each with the same weight whatever its repeats."""
-        total, n, errors, inapplicable = 0.0, 0, 0, 0
+        measured = self.has(metric.name)
+        found: list[float] = []
+        errors = inapplicable = 0
         for row in range(len(self)):
             score, faulty = self.score(metric, row), self.faulty(metric, row)
             errors += faulty
-            if score is not None:
-                total, n = total + score, n + 1
-            elif not faulty:
-                inapplicable += 1
-        return Mean(value=total / n if n else None, n=n, count=len(self), errors=errors, not_applicable=inapplicable)
+            inapplicable += score is None and not faulty
+            if score is not None and measured:
+                found.append(score)
+        return Mean(
+            measured=measured,
+            value=mean(found) if found else None,
+            n=len(found),
+            count=len(self),
+            errors=errors,
+            not_applicable=inapplicable,
+        )
 
     def _sums(self, name: str, row: int) -> tuple[float, int, int]:
         """Sum and count of the scores, and the count of errors; time is not measured by what crashed."""
@@ -166,17 +193,20 @@ class ScoreTable:
             case Failed():
                 self._failures[row] += 1
                 self._erred[row] += 1
-            case Scored(scores=scores, faults=faults):
-                self._add_scores(row, scores, outcome.duration_ms)
-                for name in faults:
-                    self._column(name).add_fault(row)
-                self._erred[row] += bool(faults)
+            case Scored():
+                self._add_scores(row, outcome)
+                self._erred[row] += bool(outcome.faults)
 
-    def _add_scores(self, row: int, scores: Mapping[str, Score], duration_ms: float | None) -> None:
-        for name, score in scores.items():
-            self._column(name).add(row, score)
-        if duration_ms is not None:
-            self._column(LATENCY).add(row, float(duration_ms))
+    def _add_scores(self, row: int, outcome: Scored) -> None:
+        """Count what one outcome says; under the name of a built-in metric nobody has a say but the run itself."""
+        for name, score in outcome.scores.items():
+            if name not in BUILT_IN and name not in outcome.faults:
+                self._column(name).add(row, score)
+        for name in outcome.faults:
+            if name not in BUILT_IN:
+                self._column(name).add_fault(row)
+        if outcome.duration_ms is not None:
+            self._column(LATENCY).add(row, float(outcome.duration_ms))
 
     def _row(self, outcome: Outcome) -> int:
         row = self.rows.get(outcome.datapoint_id)

@@ -34,9 +34,6 @@ CONFIDENCE = 0.95
 FEW_CHANGES = 5
 """With fewer changed datapoints than this a t-test is trusted no further than the sign test."""
 
-_Z_POWER = NormalDist().inv_cdf(CONFIDENCE) + NormalDist().inv_cdf(0.8)
-_K_POWER = _Z_POWER**2
-
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
@@ -255,7 +252,7 @@ def _count_signs(deltas: Sequence[float]) -> tuple[int, int]:
     return sum(delta < -TIE for delta in deltas), sum(delta > TIE for delta in deltas)
 
 
-# --- several tests, one sample ---------------------------------------------------------------------------------------
+# --- several tests ---------------------------------------------------------------------------------------------------
 
 
 def holm(ps: Sequence[float]) -> list[float]:
@@ -269,97 +266,3 @@ def holm(ps: Sequence[float]) -> list[float]:
         highest = max(highest, min(1.0, (len(ps) - rank) * ps[index]))
         adjusted[index] = highest
     return adjusted
-
-
-def wilson(k: int, n: int, confidence: float = CONFIDENCE) -> Limits:
-    """Score limits of the rate k/n: (k + z²/2 ± z·√(k(n−k)/n + z²/4))/(n + z²), z the one-sided normal quantile.
-
-    Wilson 1927 (J. Am. Stat. Assoc. 22:209). Assumes independent datapoints; no data leave everything possible.
-    """
-    if not 0 <= k <= n:
-        raise ValueError(f"{k} of {n} is no count")
-    if n == 0:
-        return Limits(lower=0.0, upper=1.0)
-    z = NormalDist().inv_cdf(confidence)
-    centre, reach = k + z * z / 2, z * math.sqrt(k * (n - k) / n + z * z / 4)
-    lower, upper = (centre - reach) / (n + z * z), (centre + reach) / (n + z * z)
-    return Limits(lower=max(0.0, lower) if k else 0.0, upper=min(1.0, upper) if k < n else 1.0)
-
-
-def quantile(values: Sequence[float], q: float) -> float:
-    """The value at rank (n − 1)·q of the sorted values, counted from 0, interpolated (Hyndman & Fan 1996, type 7)."""
-    if not values or not 0 <= q <= 1:
-        raise ValueError(f"no quantile {q} of {len(values)} values")
-    ordered = sorted(map(saturated, values))
-    below = math.floor((len(ordered) - 1) * q)
-    share = (len(ordered) - 1) * q - below
-    low, high = ordered[below], ordered[min(below + 1, len(ordered) - 1)]
-    return min(high, max(low, low * (1 - share) + high * share))
-
-
-def median(values: Sequence[float]) -> float:
-    """The middle value, or the middle of the middle two: `quantile` at ½."""
-    return quantile(values, 0.5)
-
-
-def pass_hat_k(passes: Sequence[int], trials: int, k: int) -> float:
-    """The chance that k trials of one datapoint all pass: the mean of C(passes, k)/C(trials, k).
-
-    The unbiased estimate of pass^k (Yao et al. 2024, τ-bench, arXiv:2406.12045). Assumes exchangeable trials.
-    """
-    if not passes or not 0 < k <= trials or not all(0 <= count <= trials for count in passes):
-        raise ValueError(f"no pass^{k} of {trials} trials of {len(passes)} datapoints")
-    return sum(math.comb(count, k) for count in passes) / (math.comb(trials, k) * len(passes))
-
-
-# --- planning: one-sided α = 0.05, power 0.8, z = z(0.95) + z(0.8) ---------------------------------------------------
-
-
-def smallest_detectable_score(n: int, sd: float) -> float | None:
-    """The drop of a mean that n pairs show four times of five: z·sd/√n (normal approximation).
-
-    With clusters, `sd` is se·√n. `None` where there is nothing to go by: below two pairs, or without any variance.
-    """
-    return saturated(_Z_POWER * (sd / math.sqrt(n))) if n > 1 and sd > 0 else None
-
-
-def smallest_detectable_rate(n: int, worse: int, better: int) -> float | None:
-    """`smallest_detectable_rate_from_flips`, the flips estimated as ψ = (2·min(worse, better) + 1)/(n + 2).
-
-    Of the datapoints that changed, those of the smaller side and as many of the larger are taken for noise.
-    """
-    return smallest_detectable_rate_from_flips(n, (2 * min(worse, better) + 1) / (n + 2))
-
-
-def smallest_detectable_rate_from_flips(n: int, discordance: float) -> float | None:
-    """The drop δ of a rate that n pairs show four times of five: (k + √(k² + 4nkψ))/(2n), where k = z².
-
-    Solves n = k(ψ + δ)/δ²: Connor's sample size for McNemar's test (1987, Biometrics 43:207) without its −δ², where a
-    share ψ flips by chance and the drop adds δ. `None` where it exceeds 1: no rate falls that far.
-    """
-    if n < 1:
-        return None
-    drop = (_K_POWER + math.sqrt(_K_POWER**2 + 4 * n * _K_POWER * discordance)) / (2 * n)
-    return drop if drop <= 1 else None
-
-
-def needed_for_rate(drop: float, discordance: float) -> int | None:
-    """How many pairs show a drop δ of a rate four times of five: k(ψ + δ)/δ², rounded up; `None` for no drop.
-
-    The source and the assumptions are those of `smallest_detectable_rate_from_flips`.
-    """
-    return _rounded_up(_K_POWER * (discordance + drop) / drop / drop) if drop > 0 else None
-
-
-def needed_for_score(drop: float, sd: float) -> int | None:
-    """How many pairs show a drop of a mean four times of five: (z·sd/drop)², rounded up; `None` for no drop.
-
-    At least 2, for less has no variance. Normal approximation, as in `smallest_detectable_score`.
-    """
-    ratio = _Z_POWER * (sd / drop) if drop > 0 else math.inf
-    needed = _rounded_up(ratio * ratio)
-    return None if needed is None else max(2, needed)
-
-
-def _rounded_up(count: float) -> int | None:
-    return math.ceil(count) if math.isfinite(count) else None

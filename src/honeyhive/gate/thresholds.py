@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Any
 
 from honeyhive.documents import shown
@@ -55,8 +56,8 @@ class Margin:
     relative: bool = False
 
     def __str__(self) -> str:
-        """As the user would write it."""
-        return f"{_number(round(self.value * 100, 10))}%" if self.relative else _number(self.value)
+        """As the user would write it, and read back the same to the last bit."""
+        return f"{Decimal(repr(self.value)).scaleb(2).normalize():f}%" if self.relative else _number(self.value)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -90,8 +91,9 @@ class Threshold:
         return str(self.margins[rule]) if rule in self.margins else _number(self.bounds[rule])
 
     def settled(self, kind: Kind) -> Threshold:
-        """The threshold once the metric's kind is known; refuses a bound or margin that a rate can never reach."""
+        """The threshold once the metric's kind is known; refuses what a rate from 0 to 1 can never reach or be."""
         if kind is Kind.RATE:
+            _refuse_other_range(self.metric)
             for rule, bound in self.bounds.items():
                 _refuse_beyond_one(self.name, rule, bound)
             for rule, margin in self.margins.items():
@@ -169,6 +171,8 @@ class _RuleReader:
         )
         if self._name in BUILT_IN and metric.kind is not usual.kind:
             raise self._refused("kind", f"{self._name} is built in and has a kind of its own", hint="leave `kind` out")
+        if "range" in self._settings and metric.kind in (Kind.LATENCY, Kind.COST):
+            raise self._refused("range", "an error counts as no time and no cost", hint="leave `range` out")
         return metric
 
     def bounds(self) -> dict[Rule, float]:
@@ -195,7 +199,7 @@ class _RuleReader:
 
     def _choice(self, key: str, choices: Mapping[str, Any]) -> Any:
         value = self._settings[key]
-        if value not in choices:
+        if not isinstance(value, str) or value not in choices:
             raise self._refused(key, f"{shown(str(value))} is not one of its words", hint=", ".join(choices))
         return choices[value]
 
@@ -203,15 +207,21 @@ class _RuleReader:
         value = self._settings["range"]
         if not isinstance(value, list) or len(value) != 2:
             raise self._refused("range", f"{shown(str(value))} is not a pair of numbers", hint="range: [0, 10]")
-        low, high = (self._amount("range", item)[0] for item in value)
+        (low, unit), (high, other) = (self._amount("range", item) for item in value)
+        if {unit, other} & _MILLISECONDS.keys():
+            raise self._refused("range", f"{self._name} is not a time", hint="range: [0, 10]")
         if low >= high:
             raise self._refused("range", "its first number is not below its second", hint="range: [0, 10]")
         return low, high
 
     def _bound(self, rule: Rule) -> float:
         value, unit = self._amount(rule.value, self._settings[rule.value])
-        if unit in _MILLISECONDS and default_metric(self._name).kind is not Kind.LATENCY:
+        kind = default_metric(self._name).kind
+        if unit in _MILLISECONDS and kind is not Kind.LATENCY:
             raise self._refused(rule.value, f"{self._name} is not a time", hint="write a plain number")
+        if unit == "%" and kind in (Kind.LATENCY, Kind.COST):
+            right = "500ms or 2s" if kind is Kind.LATENCY else "write a plain number"
+            raise self._refused(rule.value, f"{self._name} is not a share of anything", hint=right)
         return value
 
     def _margin(self, rule: Rule) -> Margin:
@@ -227,30 +237,44 @@ class _RuleReader:
 
     def _amount(self, key: str, written: Any) -> tuple[float, str | None]:
         """The number, in milliseconds for a time and as a share for a percentage, and the unit it was written in."""
-        match = _AMOUNT.fullmatch(written) if isinstance(written, str) else None
-        if isinstance(written, int | float) and not isinstance(written, bool):
-            value, unit = float(written), None
-        elif match:
-            value, unit = float(match.group(1)), match.group(2)
-        else:
-            raise self._refused(key, f"{shown(str(written))} is not a number", hint="0.02, 2%, 1e-3, 500ms or 2s")
-        if not math.isfinite(value):
+        is_amount = isinstance(written, int | float | str) and not isinstance(written, bool)
+        match = _AMOUNT.fullmatch(str(written)) if is_amount else None
+        value = _in_base_unit(match.group(1), match.group(2)) if match else math.nan
+        if match is None or not math.isfinite(value):
             raise self._refused(
                 key, f"{shown(str(written))} is not a finite number", hint="0.02, 2%, 1e-3, 500ms or 2s"
             )
-        # Divided, not multiplied: 2% has to be 0.02 to the last bit.
-        return (value / 100 if unit == "%" else value * _MILLISECONDS.get(unit or "", 1.0)), unit
+        return value, match.group(2)
 
     def _refused(self, key: str, problem: str, *, hint: str) -> ConfigError:
         return ConfigError(f"thresholds.{self._name}.{key}: {problem}", hint=hint, path=(self._name, key))
 
 
+def _in_base_unit(number: str, unit: str | None) -> float:
+    """Milliseconds for a time, a share for a percentage."""
+    if unit != "%":
+        return float(number) * _MILLISECONDS.get(unit or "", 1.0)
+    # Shifted in the text, not divided: 2% has to be 0.02 to the last bit.
+    digits, _, exponent = number.lower().partition("e")
+    return float(f"{digits}e{int(exponent or 0) - 2}")
+
+
+def _refuse_other_range(metric: Metric) -> None:
+    if metric.bounds not in (None, (0.0, 1.0)):
+        raise ConfigError(
+            f"thresholds.{metric.name}.range: {metric.name} is a rate, and a rate goes from 0 to 1",
+            hint="leave `range` out, or say `kind: score`",
+            path=(metric.name, "range"),
+        )
+
+
 def _refuse_beyond_one(name: str, rule: Rule, value: float) -> None:
     if not 0 <= value <= 1:
         meant = f"{_number(value)}%" if rule in (Rule.MIN, Rule.MAX) else _number(value / 100)
+        near = 1 < value <= 100
         raise ConfigError(
             f"thresholds.{name}.{rule.value}: {_number(value)} can never be reached, for {name} is a rate from 0 to 1",
-            hint=f"did you mean {rule.value}: {meant}?",
+            hint=f"did you mean {rule.value}: {meant}?" if near else f"write a share: {rule.value}: 0.02 or 2%",
             path=(name, rule.value),
         )
 

@@ -33,6 +33,12 @@ class Policies:
     on_missing_baseline: Policy = Policy.WARN
     on_incomparable: Policy = Policy.FAIL
 
+    def on(self, reason: Reason) -> Policy:
+        """The answer to a check that is undecided for this reason."""
+        if reason is Reason.NO_BASELINE:
+            return self.on_missing_baseline
+        return self.on_incomparable if reason in INCOMPARABLE else self.on_undecided
+
 
 @dataclass(frozen=True, kw_only=True)
 class Side:
@@ -163,14 +169,8 @@ def _exit_code(checks: Sequence[Check], policies: Policies) -> int:
     gating = [check for check in checks if check.gating]
     if any(check.status is Status.FAILED for check in gating):
         return 1
-    fatal = any(_policy(check.reason, policies) is Policy.FAIL for check in gating if check.status is Status.UNDECIDED)
+    fatal = any(policies.on(check.reason) is Policy.FAIL for check in gating if check.status is Status.UNDECIDED)
     return 4 if fatal else 0
-
-
-def _policy(reason: Reason, policies: Policies) -> Policy:
-    if reason is Reason.NO_BASELINE:
-        return policies.on_missing_baseline
-    return policies.on_incomparable if reason in INCOMPARABLE else policies.on_undecided
 
 
 def _baseline_side(case: Case) -> Side | None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from honeyhive.gate.comparison import Comparison, MetricComparison
+from honeyhive.gate.metrics import LATENCY
 from honeyhive.gate.scores import Mean
+from honeyhive.gate.statistics import TIE
 
 COVERAGE_CHANGE = 0.05
 """A metric that applies to this much more or less of the datapoints than before is worth a word."""
@@ -17,6 +19,8 @@ def of(comparison: Comparison) -> Iterator[str]:
     if comparison.candidate.limit is None:  # else it is the rows that differ, not what applies to them
         for found in comparison.metrics.values():
             yield from _coverage(found)
+    for found in comparison.metrics.values():
+        yield from _range(found)
     if comparison.baseline is not None:
         yield from _evaluators(comparison)
 
@@ -34,11 +38,21 @@ def _dataset(comparison: Comparison) -> Iterator[str]:
 
 
 def _coverage(found: MetricComparison) -> Iterator[str]:
-    if found.baseline is None or not found.baseline.n or not found.measured:
+    # What crashed took no time: of latency, `errors` tells.
+    if found.baseline is None or not (found.baseline.measured and found.measured) or found.metric.name == LATENCY:
         return
     before, after = _share(found.baseline), _share(found.candidate)
-    if abs(after - before) > COVERAGE_CHANGE:
+    if abs(after - before) > COVERAGE_CHANGE + TIE:
         yield f"{found.metric.name} applies to {after:.0%} of the datapoints, in the baseline to {before:.0%}"
+
+
+def _range(found: MetricComparison) -> Iterator[str]:
+    if found.beyond_range and found.metric.bounds is not None:
+        low, high = found.metric.bounds
+        yield (
+            f"{found.metric.name} has scores outside of its range from {low:g} to {high:g}: "
+            "then an error need not count as the worst score"
+        )
 
 
 def _evaluators(comparison: Comparison) -> Iterator[str]:

@@ -9,19 +9,15 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from honeyhive.gate.statistics import (
-    Limits,
-    holm,
-    median,
+from honeyhive.gate.planning import (
     needed_for_rate,
     needed_for_score,
-    pass_hat_k,
-    quantile,
     smallest_detectable_rate,
     smallest_detectable_rate_from_flips,
     smallest_detectable_score,
-    wilson,
 )
+from honeyhive.gate.samples import median, pass_hat_k, quantile, wilson
+from honeyhive.gate.statistics import Limits, holm
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 
@@ -106,6 +102,7 @@ def test_plans_without_an_answer_have_none() -> None:
     assert needed_for_rate(1e-300, 0.1) is None
     assert needed_for_score(0.0, 1.0) is None
     assert needed_for_score(1e-300, 1e300) is None
+    assert needed_for_score(1e-9, 1.0) is None
     assert needed_for_score(0.1, 0.0) == 2
     assert smallest_detectable_score(1, 0.5) is None
     assert smallest_detectable_score(10, 0.0) is None

@@ -10,25 +10,24 @@ from typing import Any
 
 import pytest
 
+from honeyhive.gate.planning import (
+    needed_for_rate,
+    smallest_detectable_rate,
+    smallest_detectable_rate_from_flips,
+    smallest_detectable_score,
+)
+from honeyhive.gate.samples import median, pass_hat_k, quantile, wilson
 from honeyhive.gate.statistics import (
     FEW_CHANGES,
     TIE,
     PairedTest,
     clustered_t,
     holm,
-    median,
-    needed_for_rate,
     paired_log_t,
     paired_sign,
     paired_t,
-    pass_hat_k,
-    quantile,
     ratio_of_totals,
     sign_test_exact,
-    smallest_detectable_rate,
-    smallest_detectable_rate_from_flips,
-    smallest_detectable_score,
-    wilson,
 )
 
 SHARED = Path(__file__).resolve().parents[3].parent / "shared" / "data"
