@@ -21,7 +21,7 @@ format: $(UV)
 	$(RUN) ruff format
 	$(RUN) ruff check --fix
 
-# Builds the image and runs it as a runner does. Without Docker: ../shared/tools/container/setup, and its bin in PATH.
+# Builds the image and runs it as a runner does; needs docker.
 container: $(UV)
 	$(RUN) pytest tests/container
 

