@@ -11,8 +11,8 @@ from typing import Any
 
 from honeyhive.experiments.dataset import Dataset
 from honeyhive.result import EvaluatorRef, Failed, Fault, Outcome, RunResult, Score, Scored, content_hash
-from honeyhive.runfile import RunHeader, RunWriter
-from honeyhive.runlines import Status
+from honeyhive.runfile import RunWriter
+from honeyhive.runlines import RunHeader, Status
 
 Outcomes = Mapping[str, Mapping[str, Score]] | Iterable[Outcome]
 """Outcomes, or only the scores of each datapoint."""

@@ -11,67 +11,31 @@ import io
 import os
 import threading
 import zlib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, Self, cast
+from typing import BinaryIO, Literal, Self, cast
 
 from pydantic import ValidationError
 
-from honeyhive.documents import MAX_DEPTH, compact_json, plain, shown
+from honeyhive.documents import compact_json, shown
 from honeyhive.errors import InputError, RunFileError
-from honeyhive.result import EvaluatorRef, Failed, Fault, Outcome, RunResult, Scored
-from honeyhive.runlines import SCHEMA, EndLine, OutcomeLine, RunLine, Status, parse_line, to_outcome
+from honeyhive.result import EvaluatorRef, Outcome, RunResult
+from honeyhive.runlines import (
+    MAX_LINE,
+    EndLine,
+    OutcomeLine,
+    RunHeader,
+    RunLine,
+    Status,
+    outcome_line,
+    parse_line,
+    to_outcome,
+)
 
-MAX_LINE = 64 * 2**20
-"""No line of a run file is longer: one that is was not written by us, and is refused before it fills the memory."""
 _BATCH = 100
 _GZIP_MARK = b"\x1f\x8b"
 _TAIL = 64 * 1024
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunHeader:
-    """What is known of a run before its first outcome; the first line of its file."""
-
-    run_id: str
-    name: str
-    dataset_id: str
-    dataset_path: str | None
-    dataset_sha256: str
-    dataset_count: int
-    function: str
-    function_fingerprint: str | None = None
-    evaluators: tuple[EvaluatorRef, ...]
-    repeats: int
-    expected: int
-    limit: int | None = None
-    git: Mapping[str, Any] = field(default_factory=dict)
-    ci: Mapping[str, Any] = field(default_factory=dict)
-    environment: Mapping[str, Any] = field(default_factory=dict)
-    started_at: str
-
-    def to_line(self) -> dict[str, Any]:
-        """The header as its line has it."""
-        return {
-            "type": "run",
-            "schema": SCHEMA,
-            "run_id": self.run_id,
-            "name": self.name,
-            "dataset_id": self.dataset_id,
-            "dataset": {"path": self.dataset_path, "sha256": self.dataset_sha256, "count": self.dataset_count},
-            "function": self.function,
-            "function_fingerprint": self.function_fingerprint,
-            "evaluators": [{"name": e.name, "fingerprint": e.fingerprint} for e in self.evaluators],
-            "repeats": self.repeats,
-            "limit": self.limit,
-            "expected": self.expected,
-            "shard": None,
-            "git": self.git,
-            "ci": self.ci,
-            "started_at": self.started_at,
-            "environment": self.environment,
-        }
 
 
 # --- writing ---------------------------------------------------------------------------------------------------------
@@ -81,46 +45,6 @@ def set_aside(path: Path) -> None:
     """Move a run file out of the way of a new one: `NAME.previous` beside it. A result is never just overwritten."""
     if path.is_file() and path.stat().st_size:
         path.replace(path.with_name(f"{path.name}.previous"))
-
-
-def outcome_line(outcome: Outcome) -> bytes:
-    """One outcome as its line, without the newline; `ValueError` where that is longer than a line may be."""
-    line: dict[str, Any] = {
-        "type": "outcome",
-        "index": outcome.index,
-        "repeat": outcome.repeat,
-        "datapoint_id": outcome.datapoint_id,
-        "content_hash": outcome.content_hash,
-        "line": outcome.line,
-        "inputs": outcome.inputs,
-        "ground_truth": outcome.ground_truth,
-        "tags": outcome.tags,
-        "metadata": outcome.metadata,
-    }
-    match outcome:
-        case Scored():
-            faults = {metric: _fault(fault) for metric, fault in outcome.faults.items()}
-            line |= {"output": outcome.output, "scores": outcome.scores, "notes": outcome.notes, "error": None}
-            line |= {"evaluator_errors": faults}
-        case Failed():
-            line |= {"output": None, "scores": {}, "notes": {}, "error": _fault(outcome.fault), "evaluator_errors": {}}
-    line |= {"duration_ms": outcome.duration_ms, "session_id": outcome.session_id}
-    raw = _readable(line)
-    if len(raw) > MAX_LINE - 2:  # the newline, and one byte by which a reader tells that there is no more
-        raise ValueError(f"{len(raw):,} bytes, and {MAX_LINE:,} are the most that is recorded of a datapoint")
-    return raw
-
-
-def _readable(line: Mapping[str, Any]) -> bytes:
-    """The line as JSON; what is nested deeper than can be read back is cut there."""
-    raw = compact_json(line)
-    # Counting brackets is far cheaper than reading the line again, and settles it for all but a few.
-    if raw.count(b"[") + raw.count(b"{") > MAX_DEPTH:
-        try:
-            parse_line(raw)
-        except ValueError:
-            return compact_json(plain(line))
-    return raw
 
 
 class RunWriter:
@@ -400,7 +324,3 @@ def _refuse_other_run(source: _Source, header: RunHeader) -> None:
 
 def _opened(path: Path, mode: Literal["rb", "wb"]) -> BinaryIO:
     return cast(BinaryIO, gzip.open(path, mode)) if path.suffix == ".gz" else path.open(mode)
-
-
-def _fault(fault: Fault) -> dict[str, str]:
-    return {"type": fault.type, "message": fault.message}

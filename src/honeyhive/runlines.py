@@ -1,17 +1,20 @@
-"""The lines of a run file: the shape of each kind, and one line parsed."""
+"""The lines of a run file: one line of each kind, written and parsed."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 from pydantic_core import from_json
 
-from honeyhive.documents import shown
-from honeyhive.result import Failed, Fault, Outcome, Scored, content_hash
+from honeyhive.documents import MAX_DEPTH, compact_json, plain, shown
+from honeyhive.result import EvaluatorRef, Failed, Fault, Outcome, Scored, content_hash
 
 SCHEMA = 1
+MAX_LINE = 64 * 2**20
+"""No line of a run file is longer: one that is was not written by us, and is refused before it fills the memory."""
 
 Status = Literal["completed", "failed", "cancelled", "stopped"]
 """How a run ended; `stopped` is an end before the last datapoint that the configuration asked for."""
@@ -127,3 +130,94 @@ def to_outcome(line: OutcomeLine) -> Outcome:
         return Failed(fault=Fault(type=line.error.type, message=line.error.message), **attempt)
     faults = {metric: Fault(type=f.type, message=f.message) for metric, f in line.evaluator_errors.items()}
     return Scored(output=line.output, scores=line.scores, notes=line.notes, faults=faults, **attempt)
+
+
+# --- writing ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunHeader:
+    """What is known of a run before its first outcome; the first line of its file."""
+
+    run_id: str
+    name: str
+    dataset_id: str
+    dataset_path: str | None
+    dataset_sha256: str
+    dataset_count: int
+    function: str
+    function_fingerprint: str | None = None
+    evaluators: tuple[EvaluatorRef, ...]
+    repeats: int
+    expected: int
+    limit: int | None = None
+    git: Mapping[str, Any] = field(default_factory=dict)
+    ci: Mapping[str, Any] = field(default_factory=dict)
+    environment: Mapping[str, Any] = field(default_factory=dict)
+    started_at: str
+
+    def to_line(self) -> dict[str, Any]:
+        """The header as its line has it."""
+        return {
+            "type": "run",
+            "schema": SCHEMA,
+            "run_id": self.run_id,
+            "name": self.name,
+            "dataset_id": self.dataset_id,
+            "dataset": {"path": self.dataset_path, "sha256": self.dataset_sha256, "count": self.dataset_count},
+            "function": self.function,
+            "function_fingerprint": self.function_fingerprint,
+            "evaluators": [{"name": e.name, "fingerprint": e.fingerprint} for e in self.evaluators],
+            "repeats": self.repeats,
+            "limit": self.limit,
+            "expected": self.expected,
+            "shard": None,
+            "git": self.git,
+            "ci": self.ci,
+            "started_at": self.started_at,
+            "environment": self.environment,
+        }
+
+
+def outcome_line(outcome: Outcome) -> bytes:
+    """One outcome as its line, without the newline; `ValueError` where that is longer than a line may be."""
+    line: dict[str, Any] = {
+        "type": "outcome",
+        "index": outcome.index,
+        "repeat": outcome.repeat,
+        "datapoint_id": outcome.datapoint_id,
+        "content_hash": outcome.content_hash,
+        "line": outcome.line,
+        "inputs": outcome.inputs,
+        "ground_truth": outcome.ground_truth,
+        "tags": outcome.tags,
+        "metadata": outcome.metadata,
+    }
+    match outcome:
+        case Scored():
+            faults = {metric: _fault(fault) for metric, fault in outcome.faults.items()}
+            line |= {"output": outcome.output, "scores": outcome.scores, "notes": outcome.notes, "error": None}
+            line |= {"evaluator_errors": faults}
+        case Failed():
+            line |= {"output": None, "scores": {}, "notes": {}, "error": _fault(outcome.fault), "evaluator_errors": {}}
+    line |= {"duration_ms": outcome.duration_ms, "session_id": outcome.session_id}
+    raw = _readable(line)
+    if len(raw) > MAX_LINE - 2:  # the newline, and one byte by which a reader tells that there is no more
+        raise ValueError(f"{len(raw):,} bytes, and {MAX_LINE:,} are the most that is recorded of a datapoint")
+    return raw
+
+
+def _readable(line: Mapping[str, Any]) -> bytes:
+    """The line as JSON; what is nested deeper than can be read back is cut there."""
+    raw = compact_json(line)
+    # Counting brackets is far cheaper than reading the line again, and settles it for all but a few.
+    if raw.count(b"[") + raw.count(b"{") > MAX_DEPTH:
+        try:
+            parse_line(raw)
+        except ValueError:
+            return compact_json(plain(line))
+    return raw
+
+
+def _fault(fault: Fault) -> dict[str, str]:
+    return {"type": fault.type, "message": fault.message}

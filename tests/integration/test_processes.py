@@ -110,9 +110,7 @@ def test_on_an_exception_the_command_is_ended_first(tmp_path: Path) -> None:
 
     code = f"import os; print(os.getpid(), flush=True); {SLEEP}"
     with pytest.raises(Interrupted):
-        run_to_end(
-            [sys.executable, "-c", code], environment=os.environ, directory=tmp_path, time_limit=None, echo=hear
-        )
+        run_to_end([sys.executable, "-c", code], environment=os.environ, directory=tmp_path, time_limit=None, echo=hear)
     assert not is_running(pids[0])
 
 
@@ -212,14 +210,16 @@ def test_processes_that_were_there_before_are_none_of_its_business(tmp_path: Pat
 
 
 def test_output_and_errors_arrive_line_by_line_in_the_order_written(tmp_path: Path) -> None:
-    code = "import sys\nfor n in range(3): print(n, file=(sys.stdout, sys.stderr)[n % 2], flush=True)\nprint('end', end='')"
+    lines = "for n in range(3): print(n, file=(sys.stdout, sys.stderr)[n % 2], flush=True)"
+    code = f"import sys\n{lines}\nprint('end', end='')"
     assert run(code, tmp_path)[1] == ["0", "1", "2", "end"]
 
 
 def test_no_command_of_the_users_code_reaches_the_runner(tmp_path: Path) -> None:
     code = r"""
 import sys
-for text in ("::error::x", "  ::set-output name=verdict::passed", "a\r::x", "b ##[error]c", "\v::x", "x" * 65536 + "::y"):
+for text in ("::error::x", "  ::set-output name=verdict::passed", "a\r::x", "b ##[error]c", "\v::x",
+             "x" * 65536 + "::y"):
     sys.stdout.write(text + "\n")
 sys.stdout.buffer.write(b"\xff::z\n")
 """

@@ -14,8 +14,7 @@ from honeyhive.ci.config import ConfigFile
 from honeyhive.ci.schemas import schema_text
 from honeyhive.cli import cli
 from honeyhive.errors import HoneyHiveError
-from honeyhive.runfile import RunHeader
-from honeyhive.runlines import LINES
+from honeyhive.runlines import LINES, RunHeader
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text("utf-8")

@@ -24,8 +24,8 @@ from hypothesis import strategies as st
 from builders import evaluators, failed, header, room_for, scored, write_run
 from honeyhive.errors import InputError, RunFileError
 from honeyhive.result import Failed, Fault, Outcome, Scored, content_hash
-from honeyhive.runfile import MAX_LINE, RunHeader, RunWriter, outcome_line, read_run
-from honeyhive.runlines import OutcomeLine, parse_line, to_outcome
+from honeyhive.runfile import RunWriter, read_run
+from honeyhive.runlines import MAX_LINE, OutcomeLine, RunHeader, outcome_line, parse_line, to_outcome
 
 BOTH = pytest.mark.parametrize("suffix", [".jsonl", ".jsonl.gz"])
 RUN = '{"type":"run","run_id":"r","expected":1}'

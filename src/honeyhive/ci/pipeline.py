@@ -85,7 +85,7 @@ def run_gate(settings: Settings, edge: Edge) -> tuple[Judged, ...]:
     cases: list[Case | Broken] = [_not_run(item) if isinstance(item, _Prepared) else item for item in prepared]
     ready = [item for item in prepared if isinstance(item, _Prepared)]
     if len(ready) == len(prepared):
-        cases = list(_cases(ready, settings, edge))
+        cases = _cases(ready, settings, edge)
     verdicts = iter(judge([case for case in cases if isinstance(case, Case)]))
     findings = [next(verdicts) if isinstance(case, Case) else case for case in cases]
     return tuple(
@@ -192,17 +192,20 @@ def _baseline_file(config: ExperimentConfig, settings: Settings) -> Path | None:
     return relative(settings.directory / config.baseline, Path.cwd())
 
 
-def _cases(ready: list[_Prepared], settings: Settings, edge: Edge) -> Iterator[Case | Broken]:
-    stopped: Broken | None = None
-    with _users_python(settings, edge) as python:
-        for item in ready:
-            if stopped is not None:
-                yield _not_run(item)
-                continue
-            case = _case(item, settings, edge, python)
-            yield case
-            if isinstance(case, Broken) and case.exit_code > Cancelled.first_exit_code:
-                stopped = case
+def _cases(ready: list[_Prepared], settings: Settings, edge: Edge) -> list[Case | Broken]:
+    try:
+        with _users_python(settings, edge) as python:
+            return list(_run_each(ready, settings, edge, python))
+    except HoneyHiveError as error:  # of the installation: no experiment can do without it
+        return [broken_by(error, item.config.name) for item in ready]
+
+
+def _run_each(ready: list[_Prepared], settings: Settings, edge: Edge, python: Path | None) -> Iterator[Case | Broken]:
+    stopped = False
+    for item in ready:
+        case = _not_run(item) if stopped else _case(item, settings, edge, python)
+        yield case
+        stopped = stopped or (isinstance(case, Broken) and case.exit_code > Cancelled.first_exit_code)
 
 
 def _case(item: _Prepared, settings: Settings, edge: Edge, python: Path | None) -> Case | Broken:
@@ -229,7 +232,7 @@ def _users_python(settings: Settings, edge: Edge) -> Iterator[Path | None]:
     if settings.install is None:
         yield None
         return
-    with tempfile.TemporaryDirectory(prefix="honeyhive-install-") as folder:
+    with tempfile.TemporaryDirectory(prefix="honeyhive-install-", ignore_cleanup_errors=True) as folder:
         yield install(
             settings.install,
             python_version=settings.python_version,

@@ -25,8 +25,8 @@ from honeyhive.experiments.loop import EventLoop
 from honeyhive.experiments.trial import Procedure, Trial
 from honeyhive.experiments.workers import Workers
 from honeyhive.result import Failed, Fault, Outcome, RunResult
-from honeyhive.runfile import RunHeader, RunWriter, outcome_line, read_run
-from honeyhive.runlines import Status
+from honeyhive.runfile import RunWriter, read_run
+from honeyhive.runlines import RunHeader, Status, outcome_line
 
 RESERVED_METRICS = ("latency_ms", "errors")
 _FLUSH_INTERVAL = 1.0

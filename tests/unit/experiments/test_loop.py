@@ -173,9 +173,9 @@ def test_closing_cancels_what_still_runs_and_ends_generators_and_threads(loop: E
 
     async def hang() -> None:
         generators.append(generate())
-        await anext(generators[0])
-        await asyncio.to_thread(begun.set)
         try:
+            await anext(generators[0])
+            await asyncio.to_thread(begun.set)
             await asyncio.Event().wait()
         finally:
             ended.append("task")

@@ -140,7 +140,7 @@ def test_rules_that_contradict_each_other_are_refused(name: str, settings: dict[
         ("q", {}, ("q",), "add one of min, max, max-drop, max-increase"),
         ("q", {"direction": "lower"}, ("q",), "no rule"),
         ("q", None, ("q",), "nothing where rules belong"),
-        ("q", 0.5, ("q",), "float '0.5' where rules belong"),
+        ("q", 0.5, ("q",), 'float "0.5" where rules belong'),
         ("q", {"max-drop": -0.02}, ("q", "max-drop"), "max-drop: 0.02 allows that much"),
         ("q", {"min": 1, "direction": "up"}, ("q", "direction"), "higher, lower"),
         ("q", {"min": 1, "direction": ["lower"]}, ("q", "direction"), "higher, lower"),

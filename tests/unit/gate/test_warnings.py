@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from builders import failed, run, scored
+from builders_verdict import CRASH, FAULT, compared, outcomes, scores
+from honeyhive.gate import warnings
+from honeyhive.result import EvaluatorRef, RunResult
+
+
+def warned(candidate: RunResult, baseline: RunResult | None, **rules: Any) -> list[str]:
+    return list(warnings.of(compared(candidate, baseline, rules)))
+
+
+def test_of_two_runs_of_the_same_there_is_nothing_to_say() -> None:
+    assert warned(scores("m", [True, False]), scores("m", [True, True])) == []
+    assert warned(scores("m", [True, False]), None) == []
+
+
+# --- the dataset -----------------------------------------------------------------------------------------------------
+
+
+def test_datapoints_that_are_gone_are_counted() -> None:
+    assert warned(scores("m", [1]), scores("m", [1, 0])) == [
+        "1 datapoint of the baseline no longer in the dataset: not compared"
+    ]
+    assert warned(scores("m", [1]), scores("m", [1] * 1_201)) == [
+        "1,200 datapoints of the baseline no longer in the dataset: not compared"
+    ]
+
+
+def test_datapoints_that_are_new_are_seen_by_bounds_only() -> None:
+    assert warned(scores("m", [1, 1, 1]), scores("m", [1])) == [
+        "2 datapoints not in the baseline: only `min` and `max` see them"
+    ]
+
+
+def test_datapoints_that_were_edited_are_not_compared() -> None:
+    edited = run([scored("EXT-0000", {"inputs": "other"}, m=1)], evaluators=())
+    assert warned(edited, scores("m", [1])) == ["1 datapoint changed inputs or ground truth: not compared"]
+
+
+def test_a_limited_run_is_called_a_partial_view_and_misses_nothing() -> None:
+    assert warned(scores("m", [1, 1], limit=2), scores("m", [1] * 9)) == [
+        "a partial view: only the first 2 datapoints of the dataset ran (`limit`)"
+    ]
+    assert warned(scores("m", [1], limit=1), None) == [
+        "a partial view: only the first 1 datapoint of the dataset ran (`limit`)"
+    ]
+
+
+# --- what a metric applies to ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("applicable", "said"),
+    [
+        (100, []),
+        (95, []),
+        (94, ["m applies to 94% of the datapoints, in the baseline to 100%"]),
+        (1, ["m applies to 1% of the datapoints, in the baseline to 100%"]),
+    ],
+)
+def test_more_than_five_points_of_change_in_coverage_are_worth_a_word(applicable: int, said: list[str]) -> None:
+    partly, whole = [1.0] * applicable + [None] * (100 - applicable), [1.0] * 100
+    assert warned(scores("m", partly), scores("m", whole)) == said
+
+
+def test_a_metric_that_applies_to_more_than_before_is_worth_a_word_too() -> None:
+    assert warned(scores("m", [1, 1]), scores("m", [1, None])) == [
+        "m applies to 100% of the datapoints, in the baseline to 50%"
+    ]
+
+
+@pytest.mark.parametrize("error", [CRASH, FAULT])
+def test_an_error_is_not_a_matter_of_coverage(error: Exception) -> None:
+    assert warned(scores("m", [True, error]), scores("m", [True, True])) == []
+    crashed = run([scored("a", {"duration_ms": 1.0}), failed("b", {"duration_ms": None})])
+    assert warned(crashed, run([scored("a"), scored("b")])) == []
+
+
+@pytest.mark.parametrize(
+    ("candidate", "baseline"), [([None, None], [1, 1]), ([1, 1], [None, None]), ([1, 1], [CRASH, None])]
+)
+def test_a_metric_that_one_run_does_not_have_has_no_coverage(candidate: list[Any], baseline: list[Any]) -> None:
+    assert warned(scores("m", candidate), scores("m", baseline)) == []
+
+
+# --- how it was scored -----------------------------------------------------------------------------------------------
+
+
+def test_scores_outside_of_their_range_are_worth_a_word() -> None:
+    said = ["m has scores outside of its range from 0 to 10: then an error need not count as the worst score"]
+    assert warned(scores("m", [11]), scores("m", [1]), m={"max-drop": 1, "range": [0, 10]}) == said
+    assert warned(scores("m", [1]), scores("m", [-1]), m={"max-drop": 1, "range": [0, 10]}) == said
+    assert warned(scores("m", [1]), scores("m", [10]), m={"max-drop": 1, "range": [0, 10]}) == []
+    assert warned(scores("m", [85]), None, m={"max-drop": 0.1, "kind": "rate"})[0].startswith("m has scores outside")
+
+
+def test_an_evaluator_that_changed_is_named() -> None:
+    refs = [(EvaluatorRef(name="m", fingerprint=value), EvaluatorRef(name="x", fingerprint="same")) for value in "ab"]
+    assert warned(*(scores("m", [1], evaluators=ref) for ref in refs)) == [
+        "the evaluator m is not the one that scored the baseline: their scores are not comparable"
+    ]
+
+
+def test_another_number_of_repeats_is_worth_a_word() -> None:
+    once, thrice = scores("m", [[True]]), scores("m", [[True, True, True]], repeats=3)
+    assert warned(thrice, once) == ["3 repeats of each datapoint, in the baseline 1"]
+    assert warned(once, thrice) == ["1 repeat of each datapoint, in the baseline 3"]
+
+
+def test_everything_worth_a_word_is_said() -> None:
+    candidate = run([*outcomes("m", [1, None, None]), scored("EXT-0003", {"inputs": "x"}, m=1)], evaluators=())
+    baseline = run(outcomes("m", [1, 1, 1, 1, 1]), evaluators=(), repeats=2)
+    assert warned(candidate, baseline) == [
+        "1 datapoint of the baseline no longer in the dataset: not compared",
+        "1 datapoint changed inputs or ground truth: not compared",
+        "m applies to 50% of the datapoints, in the baseline to 100%",
+        "1 repeat of each datapoint, in the baseline 2",
+    ]
