@@ -33,7 +33,7 @@ def gate(project: Project, app: str, *flags: str, **experiment: Any) -> Done:
     """The gate on this app, one datapoint after the other."""
     project.write("app.py", HEAD + app)
     project.config({"max-workers": 1} | experiment)
-    return project.gate(*flags)
+    return project.gate_here(*flags)
 
 
 def doubling(trick: str, *, at: int = COUNT - 1) -> str:
@@ -201,7 +201,8 @@ def test_a_last_datapoint_that_ends_the_process_once_all_is_written_is_no_succes
 
 
 def test_who_kills_the_gate_gets_no_green_job(project: Project) -> None:
-    done = gate(project, doubling("os.kill(os.getppid(), signal.SIGTERM); threading.Event().wait()", at=5))
+    project.write("app.py", HEAD + doubling("os.kill(os.getppid(), signal.SIGTERM); threading.Event().wait()", at=5))
+    done = project.gate()
     assert done.exit_code == 143
     assert "stopped by SIGTERM" in done.error
     assert done.outputs["verdict"] == "broken"
@@ -353,7 +354,8 @@ sys.stdout.write("z" * 65536 + "::error::x\n")
 def test_nothing_that_the_code_prints_or_reports_is_a_command(project: Project) -> None:
     evil = r"'\n::error::x\r##[error]y \x1b[m::z'"
     app = f"{COMMANDS}\ndef double(inputs): raise ValueError({evil})\n"
-    done = gate(project, f"{app}\ndef judge(outputs): return True\njudge.__name__ = {evil}\n", evaluators=["app:judge"])
+    project.write("app.py", f"{HEAD}{app}\ndef judge(outputs): return True\njudge.__name__ = {evil}\n")
+    done = project.gate("--evaluators", "app:judge")
     assert done.exit_code == 1
     printed = (done.out + "\n" + done.err).replace("\r", "\n").split("\n")
     commands = [line for line in printed if line.lstrip().startswith("::") or "##[" in line]

@@ -373,19 +373,20 @@ def test_an_exit_in_a_task_of_the_users_own_reaches_who_waits_for_it(tmp_path: P
 
 
 @pytest.mark.parametrize("asynchronous", [False, True])
-def test_a_keyboard_interrupt_ends_the_run_as_cancelled(tmp_path: Path, asynchronous: bool) -> None:
+def test_a_keyboard_interrupt_that_user_code_raises_is_an_error_of_its_datapoint(
+    tmp_path: Path, asynchronous: bool
+) -> None:
     def interrupt(inputs: Any) -> Any:
         if inputs["q"] == 2:
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt("mine")
         return inputs["q"]
 
     async def interrupt_later(inputs: Any) -> Any:
         return interrupt(inputs)
 
-    with pytest.raises(KeyboardInterrupt):
-        execute(tmp_path, interrupt_later if asynchronous else interrupt, range(5), max_workers=1)
-    run = read_run(tmp_path / "run.jsonl")
-    assert (run.status, run.finished, outputs(run)) == ("cancelled", 2, [0, 1])
+    run = execute(tmp_path, interrupt_later if asynchronous else interrupt, range(5), max_workers=1)
+    assert outputs(run) == [0, 1, Fault(type="KeyboardInterrupt", message="mine"), 3, 4]
+    assert run.complete
 
 
 def generate(inputs: Any) -> Iterator[int]:

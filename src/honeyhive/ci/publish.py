@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -49,9 +50,17 @@ def command_files_kept(environ: Mapping[str, str]) -> Iterator[None]:
         yield
     finally:
         for path, content in before.items():
-            if path.is_symlink() or not path.is_file():
-                path.unlink(missing_ok=True)
+            _clear(path)
             path.write_bytes(content)
+
+
+def _clear(path: Path) -> None:
+    """Make room for a file at `path`, whatever stands there now."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    elif path.is_symlink() or not path.is_file():
+        path.unlink(missing_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
 
 
 def append_summary(markdown: str, environ: Mapping[str, str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -24,9 +25,9 @@ def attempt_or(call: Callable[[], T], otherwise: Callable[[BaseException], E]) -
     """The value of `call`, or what `otherwise` makes of the exception that it ended in."""
     try:
         return call()
-    except (KeyboardInterrupt, Cancelled):  # a signal, on its way through the user's code
-        raise
-    except BaseException as error:  # noqa: BLE001 - the user's code may raise anything, and it is theirs to read
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt | Cancelled) and threading.current_thread() is threading.main_thread():
+            raise  # a signal, on its way through the user's code: signals come to the main thread alone
         return otherwise(error)
 
 

@@ -15,7 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from honeyhive.errors import Cancelled, UserCodeError
+from honeyhive.errors import Cancelled, InputError, RunFileError, UserCodeError
 from honeyhive.experiments.attempts import attempt
 from honeyhive.experiments.calling import Binding, bind_function
 from honeyhive.experiments.context import ExperimentContext
@@ -102,7 +102,10 @@ def run_experiment(
     else:
         writer, done = RunWriter.create(out, header), frozenset()
     _Run(experiment, function, header, writer, done).execute(observer or (lambda _: None))
-    return read_run(out)
+    try:
+        return read_run(out)
+    except InputError as error:  # it was there: that it is gone is nothing that the user has put in
+        raise RunFileError(f"{error.message} any more", file=error.file, hint="see what takes it away") from error
 
 
 class _Run:
