@@ -203,6 +203,20 @@ def test_a_message_that_is_no_text_is_told_all_the_same(project: Project) -> Non
     assert "half \\ud800 a character%0Aand more" in done.errors[0]
 
 
+def test_a_parent_that_asks_for_it_gets_the_error_in_a_file_and_says_it_in_our_place(project: Project) -> None:
+    project.write("app.py", "1 / 0\n")
+    done = project.honeyhive("run", "--error-file", "error.json")
+    assert (done.exit_code, done.errors) == (2, [])
+    assert "1 / 0" in done.err
+    assert json.loads((project.folder / "error.json").read_text()) == {
+        "title": "Cannot load your code",
+        "message": "app:double: importing app failed: ZeroDivisionError: division by zero",
+        "hint": "mend the module; its traceback is above",
+        "file": None,
+        "line": None,
+    }
+
+
 @pytest.mark.parametrize(
     ("evaluators", "said"),
     [("app:exact,app:exact", "two evaluators are called 'exact'"), ("app:errors", "may not be called 'errors'")],
@@ -292,6 +306,13 @@ def test_a_signal_ends_a_run_and_keeps_what_was_finished(project: Project, by: s
     (project.folder / "stop").unlink()
     assert project.honeyhive(*flags, "--resume").exit_code == 0
     assert calls(project) == [0, 1, 2, 3, 4, 5, 5, 6, 7, 8, 9]
+
+
+def test_a_signal_while_the_users_code_is_imported_is_no_error_of_that_code(project: Project) -> None:
+    project.write("app.py", "from pathlib import Path\nimport threading\nPath('x').touch()\nthreading.Event().wait()\n")
+    done = project.cancelled("run", when=(project.folder / "x").exists, by=signal.SIGINT)
+    assert done.exit_code == 130
+    assert "stopped by SIGINT" in done.error
 
 
 def test_a_run_of_something_else_does_not_go_on(project: Project) -> None:

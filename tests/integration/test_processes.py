@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import FrameType
 
@@ -23,6 +23,7 @@ from honeyhive.ci.settings import Settings, load_settings
 from honeyhive.ci.worker import PASSED_ON, child_environment, run_in_child
 from projects import PATIENCE, SECRETS, Project, new_project
 
+PR_CAPBSET_DROP = 24
 SLEEP = "import time; time.sleep(1000)"
 
 
@@ -37,6 +38,16 @@ def run(code: str, folder: Path, *, limit: float | None = PATIENCE, **environmen
         echo=heard.append,
     )
     return exit_code, heard
+
+
+def drop(capabilities: Iterable[int]) -> None:
+    """Take rights of root away from whatever this process becomes."""
+    for capability in capabilities:
+        ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
+
+
+def without_the_right_to_kill() -> None:
+    drop([5])
 
 
 def is_running(pid: int) -> bool:
@@ -196,6 +207,46 @@ if os.fork() == 0:
     assert run(code, tmp_path) == (0, ["before"])
 
 
+ANOTHER_USERS = """
+import os, time
+if os.fork() == 0:
+    os.setsid()
+    os.setuid(54321)
+    os.closerange(0, 64)
+    os.rename("pid.new", "pid")
+    time.sleep(1000)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="only root can become another user")
+def test_a_process_that_cannot_be_ended_breaks_the_run(tmp_path: Path) -> None:
+    """As after `sudo`, which is free for all on GitHub's machines."""
+    ours = f"""
+import os, sys
+from pathlib import Path
+from honeyhive.ci.processes import run_to_end
+from honeyhive.errors import RunFileError
+code = {ANOTHER_USERS + WAIT!r}
+try:
+    run_to_end([sys.executable, "-c", code], environment={{}}, directory=Path("."), time_limit=60, echo=print)
+except RunFileError as error:
+    print(error)
+"""
+    (tmp_path / "pid.new").touch()
+    tmp_path.chmod(0o777)
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", ours],
+        cwd=tmp_path,
+        preexec_fn=without_the_right_to_kill,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=PATIENCE,
+    )
+    assert done.stdout.startswith("processes that were started cannot be ended: ")
+    os.kill(int(done.stdout.partition(": ")[2].partition(" ")[0]), signal.SIGKILL)
+
+
 def test_processes_that_were_there_before_are_none_of_its_business(tmp_path: Path) -> None:
     mine = subprocess.Popen([sys.executable, "-c", SLEEP])
     try:
@@ -251,7 +302,6 @@ def test_the_command_runs_where_and_with_what_it_is_told(tmp_path: Path) -> None
 
 # --- what it sees of us ----------------------------------------------------------------------------------------------
 
-PR_CAPBSET_DROP = 24
 DOCKERS_CAPABILITIES = {0, 1, 3, 4, 5, 6, 7, 8, 10, 13, 18, 27, 29, 31}
 """What root may do in a container: not look into other processes, for one."""
 PEEK = """
@@ -266,8 +316,7 @@ for name in ("environ", "mem", "fd/0", "maps"):
 
 
 def as_in_a_container() -> None:
-    for capability in set(range(41)) - DOCKERS_CAPABILITIES:
-        ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
+    drop(set(range(41)) - DOCKERS_CAPABILITIES)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")

@@ -90,7 +90,7 @@ def _run(command: Sequence[str], directory: Path, environ: Mapping[str, str], ec
     if exit_code is None:
         raise InstallError(f"install: not done after {_TIME_LIMIT // 60} minutes", hint="see the lines above")
     if exit_code:
-        raise InstallError(f"install: {_complaint(said)}", hint="see the lines above; change the requirements")
+        raise InstallError(f"install: {_complaint(said)}", hint="the lines above say more")
 
 
 def _complaint(said: Sequence[str]) -> str:

@@ -102,8 +102,9 @@ class ProcessTree:
         self._process.wait()
         deadline = time.monotonic() + _GRACE
         while (left := _children() - self._before) and time.monotonic() < deadline:
-            for process in left:
-                _kill(process)
+            others = [process for process in left if not _kill(process)]
+            if len(others) == len(left):
+                break
             psutil.wait_procs(left, timeout=0.2)
         return left
 
@@ -117,9 +118,15 @@ def _children() -> set[psutil.Process]:
     return set(psutil.Process().children(recursive=True))
 
 
-def _kill(process: psutil.Process) -> None:
-    with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+def _kill(process: psutil.Process) -> bool:
+    """End it; false where it belongs to another user."""
+    try:
         process.kill()
+    except psutil.AccessDenied:
+        return False
+    except psutil.NoSuchProcess:
+        pass
+    return True
 
 
 def _signal_group(leader: int, number: signal.Signals) -> None:

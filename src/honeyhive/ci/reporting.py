@@ -285,8 +285,10 @@ def _main_error(judged: Sequence[Judged], policies: Policies, code: int) -> Anno
         hint = f" — {first.hint}" if first.hint else ""
         message = f"{first.experiment}: {first.message}{hint}{rest}"
         return Annotation(level=Level.ERROR, title=first.title, message=message)
-    guilty_checks = (check for check in first.checks if check.gating and _decides(check, policies, code))
-    check, title = next(guilty_checks), "Worse than allowed" if code == 1 else NoDecisionError.title
+    guilty_checks = [check for check in first.checks if check.gating and _decides(check, policies, code)]
+    # A metric may be missing because everything went wrong: then that is what has to be told.
+    check = min(guilty_checks, key=lambda check: check.reason is Reason.MISSING_METRIC)
+    title = "Worse than allowed" if code == 1 else NoDecisionError.title
     return Annotation(level=Level.ERROR, title=title, message=f"{first.experiment}: {_said(check)}{rest}")
 
 

@@ -6,7 +6,6 @@ import json
 import signal
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,14 +76,14 @@ class Ending:
     """How the child came to its end. `exit_code` is negative for a signal, `None` where its time ran out."""
 
     exit_code: int | None
-    seconds: float
+    time_limit: float | None = None
     error: ReportedError | None = None
 
     @property
     def words(self) -> str:
         """The ending in words."""
         if self.exit_code is None:
-            return f"the run was ended after {self.seconds:.0f} s, its time limit"
+            return f"the run was ended after {self.time_limit:g} s, its time limit"
         if self.exit_code < 0:
             return f"the process of the run was killed by {_signal_name(-self.exit_code)}"
         return f"the process of the run ended with exit code {self.exit_code} before it was done"
@@ -108,7 +107,6 @@ def run_in_child(
         plan, error_file = Path(scratch, "plan.json"), Path(scratch, "error.json")
         plan.write_text(_plan(experiment), encoding="utf-8")
         command = _command(experiment, settings, python or Path(sys.executable), plan, out, error_file)
-        started = time.monotonic()
         exit_code = run_to_end(
             command,
             environment=child_environment(environ, settings.pass_env),
@@ -116,7 +114,7 @@ def run_in_child(
             time_limit=settings.time_limit,
             echo=echo,
         )
-        return Ending(exit_code=exit_code, seconds=time.monotonic() - started, error=_reported_error(error_file))
+        return Ending(exit_code=exit_code, time_limit=settings.time_limit, error=_reported_error(error_file))
 
 
 def child_environment(environ: Mapping[str, str], pass_env: Sequence[str]) -> dict[str, str]:

@@ -227,14 +227,14 @@ def _test(metric: Metric, candidate: list[float], baseline: list[float], deltas:
 
 
 def _changed_evaluators(candidate: RunResult, baseline: RunResult | None) -> frozenset[str]:
-    """The evaluators that both runs name and that are no longer the same."""
+    """The evaluators that are known not to be the same in both runs; a fingerprint that is not there tells nothing."""
     if baseline is None:
         return frozenset()
     before = {evaluator.name: evaluator.fingerprint for evaluator in baseline.evaluators}
     return frozenset(
         evaluator.name
         for evaluator in candidate.evaluators
-        if before.get(evaluator.name, evaluator.fingerprint) != evaluator.fingerprint
+        if evaluator.fingerprint and before.get(evaluator.name) not in (None, "", evaluator.fingerprint)
     )
 
 

@@ -141,10 +141,14 @@ def parse_threshold(name: str, settings: Any) -> Threshold:
 
 
 def with_default_errors(thresholds: tuple[Threshold, ...]) -> tuple[Threshold, ...]:
-    """The thresholds, and the default one for `errors` where the user has set none."""
-    if any(threshold.name == ERRORS for threshold in thresholds):
+    """The thresholds, with a `max` of `errors` where the user has set none."""
+    given = next((threshold for threshold in thresholds if threshold.name == ERRORS), None)
+    if given is None:
+        return (*thresholds, parse_threshold(ERRORS, {"max": DEFAULT_ERROR_RATE}))
+    if Rule.MAX in given.bounds:
         return thresholds
-    return (*thresholds, parse_threshold(ERRORS, {"max": DEFAULT_ERROR_RATE}))
+    bounded = replace(given, bounds={**given.bounds, Rule.MAX: DEFAULT_ERROR_RATE})
+    return tuple(bounded if threshold is given else threshold for threshold in thresholds)
 
 
 def did_you_mean(word: str, known: tuple[str, ...]) -> str:

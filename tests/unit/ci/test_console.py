@@ -9,7 +9,7 @@ import pytest
 from builders import failed, run, scored
 from honeyhive.ci.console import progress_line, progress_on, run_lines
 from honeyhive.experiments.core import Progress
-from honeyhive.result import Outcome
+from honeyhive.result import Fault, Outcome
 
 
 def progress(done: int, **fields: int | float | str) -> Progress:
@@ -81,6 +81,12 @@ def test_the_metrics_of_a_run_are_a_line_each() -> None:
         "latency_ms: 20 ms (mean of 2)",
         "errors: 1 of 3 (33.3%)",
     ]
+
+
+def test_a_metric_without_a_mean_is_left_out() -> None:
+    fault = Fault(type="ValueError", message="no")
+    outcomes = [scored("EXT-a", grade=0.5), scored("EXT-a", {"repeat": 1, "faults": {"grade": fault}})]
+    assert [line.partition(":")[0] for line in run_lines(run(outcomes, repeats=2))] == ["latency_ms", "errors"]
 
 
 def test_a_metric_that_does_not_apply_everywhere_says_so() -> None:

@@ -185,6 +185,18 @@ def test_our_own_source_is_the_address_that_we_were_installed_from() -> None:
     assert our_source() == json.loads(recorded)["url"]
 
 
+def test_where_it_is_not_recorded_the_ways_to_install_us_are_named(
+    uv: FakeUv, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copied = project / "honeyhive-2.0.0.dist-info"
+    copied.mkdir()
+    (copied / "METADATA").write_text("Metadata-Version: 2.1\nName: honeyhive\nVersion: 2.0.0\n")
+    monkeypatch.syspath_prepend(project)
+    error = complaint("six", project)
+    assert error.message == "install: it is not recorded where this honeyhive came from"
+    assert "its wheel" in error.hint
+
+
 @pytest.mark.skipif(shutil.which("uv", path=str(Path(sys.executable).parent)) is None, reason="needs uv beside us")
 def test_uv_understands_what_it_is_asked_and_its_complaint_is_told(project: Path) -> None:
     said: list[str] = []

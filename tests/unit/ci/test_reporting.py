@@ -100,6 +100,13 @@ def test_a_failing_job_says_in_one_annotation_why_and_what_to_do() -> None:
     assert "  → see the datapoints" in found.lines
 
 
+def test_where_everything_went_wrong_that_is_told_and_not_what_is_missing_because_of_it() -> None:
+    missing = check("style", Reason.MISSING_METRIC, status=Status.FAILED, message="style is missing")
+    wrong = check("errors", Reason.ABOVE_MAX, message="20 of 20 datapoints went wrong")
+    (annotation,) = conclude(judged(verdict(missing, wrong)), Policies()).annotations
+    assert annotation.message == "order-sums: 20 of 20 datapoints went wrong"
+
+
 def test_of_several_guilty_experiments_the_first_speaks_for_all() -> None:
     other = verdict(regressed(message="style fell"), experiment="style")
     (annotation,) = conclude(judged(PASSED, FAILED, other), Policies()).annotations

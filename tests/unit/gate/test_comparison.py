@@ -113,7 +113,7 @@ def test_a_metric_that_the_baseline_does_not_have_is_not_compared_with_its_crash
 
 
 def test_a_difference_by_rounding_is_none() -> None:
-    pairs = pairs_of([0.1 + 0.2, 1.0], [0.3, 1.0])
+    pairs = pairs_of([0.1 + 0.2, 0.3], [0.3, 0.1 + 0.2])
     assert (pairs.worse, pairs.better) == (0, 0)
     assert pairs.test is not None
     assert pairs.test.changed == 0
@@ -245,6 +245,11 @@ def test_an_evaluator_that_one_run_does_not_name_has_not_changed() -> None:
     assert not compare(graded(m="1"), graded()).metrics["m"].evaluator_changed
     assert not compare(graded(), graded(m="1")).metrics["m"].evaluator_changed
     assert not compare(graded(m="1"), None).metrics["m"].evaluator_changed
+
+
+def test_an_evaluator_without_a_fingerprint_is_not_known_to_have_changed() -> None:
+    assert not compare(graded(m="1"), graded(m="")).metrics["m"].evaluator_changed
+    assert not compare(graded(m=""), graded(m="1")).metrics["m"].evaluator_changed
 
 
 # --- what changed ----------------------------------------------------------------------------------------------------

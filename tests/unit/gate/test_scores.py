@@ -166,6 +166,13 @@ def test_repeats_of_any_size_have_a_finite_mean(repeats: list[float]) -> None:
     assert math.isfinite(found)
 
 
+def test_repeats_too_large_to_be_added_up_and_errors_too_bad_to_be_still_have_a_mean() -> None:
+    widest = Metric(name="m", bounds=(-largest, largest)).of_kind(Kind.SCORE)
+    found = table([largest, largest, FAULT, FAULT]).score(widest, 0)
+    assert found is not None
+    assert math.isfinite(found)
+
+
 # --- what kind of metric ---------------------------------------------------------------------------------------------
 
 

@@ -14,6 +14,7 @@ from honeyhive.errors import ConfigError
 from honeyhive.gate.checks import Rule
 from honeyhive.gate.metrics import Direction, Kind
 from honeyhive.gate.thresholds import (
+    DEFAULT_ERROR_RATE,
     KEYS,
     RULES_SCHEMA,
     Margin,
@@ -353,3 +354,9 @@ def test_the_schema_has_every_key_and_no_other() -> None:
 def test_the_nearest_known_word_is_suggested() -> None:
     assert did_you_mean("maxdrop", KEYS).startswith("did you mean max-drop? known: min, max, ")
     assert did_you_mean("zzz", KEYS).startswith("known: min, max, ")
+
+
+def test_a_threshold_on_errors_without_a_max_keeps_the_default_one() -> None:
+    thresholds = with_default_errors((parse_threshold("errors", {"max-increase": "1%"}),))
+    assert thresholds[0].bounds == {Rule.MAX: DEFAULT_ERROR_RATE}
+    assert thresholds[0].margins == {Rule.MAX_INCREASE: Margin(value=0.01, relative=True)}
