@@ -160,15 +160,11 @@ def test_nothing_in_the_workspace_stands_in_for_our_modules(project: Project) ->
 @pytest.mark.parametrize(
     ("app", "function", "said"),
     [
-        ("", "app", "'app' is not of the form module:callable"),
         ("", "apq:double", "apq:double: there is no module 'apq' in "),
         ("def doubled(inputs): ...", "app:double", "app:double: app has no 'double' — did you mean doubled?"),
-        ("double = 3", "app:double", "app:double is a int, not a callable"),
         ("import nothing_of_the_kind", "app:double", "importing app failed: ModuleNotFoundError: No module named"),
         ("def double(", "app:double", "importing app failed: SyntaxError: '(' was never closed"),
-        ("raise SystemExit(0)", "app:double", "importing app failed: SystemExit: 0"),
         ("def double(a, b, c): ...", "app:double", "app:double asks for more than there is"),
-        ("def double(inputs, *, model): ...", "app:double", "asks for a keyword that we do not have: 'model'"),
     ],
 )
 def test_code_that_cannot_be_loaded_is_named_with_what_would_be_right(
@@ -351,9 +347,7 @@ def runs(project: Project) -> Project:
         ("good", "bad", 0, None),
         ("bad", "good", 1, "::error title=Worse than allowed::qa: exact "),
         ("no", "good", 2, "::error title=Wrong input,file=no.jsonl::no.jsonl: no such run file"),
-        ("good", "no", 2, "::error title=Wrong input,file=no.jsonl::no.jsonl: no such run file"),
         ("part", "good", 3, "::error title=Broken run,file=part.jsonl::part.jsonl: the candidate is incomplete: 40"),
-        ("torn", "good", 3, "::error title=Broken run,file=torn.jsonl,line="),
         ("good", "part", 4, "::error title=No decision,file=part.jsonl::part.jsonl: the baseline is incomplete: 40"),
         ("good", "torn", 4, "::error title=No decision,file=torn.jsonl,line="),
     ],

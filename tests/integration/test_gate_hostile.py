@@ -116,9 +116,7 @@ async def double(inputs):
 BAD_EVALUATORS = {
     "raises": "1 / 0",
     "gives NaN": "float('nan')",
-    "gives an infinity": "float('inf')",
     "gives text": "'1.0'",
-    "gives a list": "[True]",
     "exits": "sys.exit(0)",
     "hangs": "threading.Event().wait()",
 }
@@ -244,12 +242,8 @@ LIES = {
     "drops one and expects fewer": "outcomes.pop(3); header['expected'] = 19",
     "invents a datapoint": "outcomes[3]['datapoint_id'] = 'EXT-easy'",
     "makes one easier": "outcomes[3] |= {'inputs': {'number': 0}, 'ground_truth': 0, 'content_hash': None}",
-    "has one twice": "outcomes[3] = outcomes[4]",
     "claims another dataset": "header['dataset']['sha256'] = '0' * 64",
-    "claims another experiment": "header['name'] = 'easy'",
-    "claims a limit": "header['limit'] = 20",
     "writes a NaN": "outcomes[3]['scores'] = {'exact': float('nan')}",
-    "writes text for a score": "outcomes[3]['scores'] = {'exact': 'yes'}",
 }
 
 

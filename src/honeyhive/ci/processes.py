@@ -89,8 +89,7 @@ class ProcessTree:
 
     def stop(self) -> None:
         """Ask the child to end, give it a moment to put its things in order, and end it."""
-        if self._process.poll() is None:
-            _signal_group(self._process.pid, signal.SIGTERM)
+        if self._process.poll() is None and _signal_group(self._process.pid, signal.SIGTERM):
             self.wait(_GRACE)
 
     def end(self) -> set[psutil.Process]:
@@ -98,8 +97,8 @@ class ProcessTree:
 
         Returns those that could not be ended.
         """
-        _signal_group(self._process.pid, signal.SIGKILL)
-        self._process.wait()
+        if _signal_group(self._process.pid, signal.SIGKILL):
+            self.wait(_GRACE)
         deadline = time.monotonic() + _GRACE
         while (left := _children() - self._before) and time.monotonic() < deadline:
             others = [process for process in left if not _kill(process)]
@@ -129,9 +128,13 @@ def _kill(process: psutil.Process) -> bool:
     return True
 
 
-def _signal_group(leader: int, number: signal.Signals) -> None:
-    with suppress(ProcessLookupError, PermissionError):
+def _signal_group(leader: int, number: signal.Signals) -> bool:
+    """Send it to the whole group; false where there is nobody left who would get it, or might."""
+    try:
         os.killpg(leader, number)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
 
 
 def _forward(descriptor: int, echo: Callable[[str], None]) -> None:
