@@ -8,26 +8,23 @@ from __future__ import annotations
 import dataclasses
 import io
 import os
-import signal
 import sys
-import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from honeyhive.errors import Cancelled, HoneyHiveError, InputError
+from honeyhive.ci.ending import annotate, complain, error_file_of, leave, listen_for_signals, our_fault, say
+from honeyhive.errors import HoneyHiveError, InputError
 
 if TYPE_CHECKING:
-    from honeyhive.ci.commands import Annotation
     from honeyhive.ci.config import ExperimentConfig
     from honeyhive.ci.settings import Settings
 
 Command = Callable[..., Any]
 _PATH = click.Path(path_type=Path)
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def _options(*decorators: Command) -> Command:
@@ -121,8 +118,8 @@ def run(*, out: Path | None, resume: bool, retry_errors: bool, error_file: Path 
         result = run_experiment(experiment, out=target, resume=resume, retry_errors=retry_errors, observer=observer)
     if error_file is None:  # else the parent says it all in its verdict
         for line in console.run_lines(result):
-            _say(line)
-        _say(f"run file: {target}")
+            say(line)
+        say(f"run file: {target}")
 
 
 @cli.command()
@@ -184,7 +181,7 @@ def gate(**flags: Any) -> None:
     from honeyhive.ci import pipeline, publish, reporting
 
     settings = _settings(flags, environ=os.environ)
-    edge = pipeline.Edge(environ=os.environ, echo=_say, report_dir=settings.directory / reporting.REPORT_DIR)
+    edge = pipeline.Edge(environ=os.environ, echo=say, report_dir=settings.directory / reporting.REPORT_DIR)
     reporting.begin(settings, edge.report_dir)
     with publish.command_files_kept(os.environ):
         judged = pipeline.run_gate(settings, edge)
@@ -203,31 +200,30 @@ def schema(*, what: str) -> None:
     """
     from honeyhive.ci import schemas
 
-    _say(schemas.schema_text(what))
+    say(schemas.schema_text(what))
 
 
 def main() -> NoReturn:
     """Run the command line, end with its exit code, and say in one line what went wrong."""
-    for number in _SIGNALS:
-        signal.signal(number, _cancel)
+    listen_for_signals()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # what it cannot write is written as an escape
             stream.reconfigure(errors="backslashreplace")
-    error_file = _error_file(sys.argv)
+    error_file = error_file_of(sys.argv)
     try:
         cli.main(prog_name="honeyhive", standalone_mode=False)
         code = 0
     except _Verdict as verdict:
         code = verdict.exit_code
     except HoneyHiveError as error:
-        code = _complain(error, error_file)
+        code = complain(error, error_file)
     except click.ClickException as error:
         context = error.ctx if isinstance(error, click.UsageError) else None
         command = context.command_path if context else "honeyhive"
-        code = _complain(InputError(error.format_message(), hint=f"{command} --help says what there is"), error_file)
+        code = complain(InputError(error.format_message(), hint=f"{command} --help says what there is"), error_file)
     except Exception as error:  # noqa: BLE001 - what nobody could explain is a fault of ours
-        code = _complain(_our_fault(error), error_file)
-    _leave(code)
+        code = complain(our_fault(error), error_file)
+    leave(code)
 
 
 class _Verdict(Exception):  # noqa: N818 - it carries an exit code past click
@@ -273,7 +269,7 @@ def _write(path: Path, text: str) -> None:
     from honeyhive.ci.publish import write_file
 
     if path == Path("-"):
-        _say(text.rstrip("\n"))
+        say(text.rstrip("\n"))
     else:
         with _writing(path):
             write_file(path, text)
@@ -290,67 +286,10 @@ def _writing(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _say(text: str, *, err: bool = False) -> None:
-    """Print it as it is: without its ANSI codes, which click would take out, it might be a workflow command."""
-    with suppress(BrokenPipeError):  # nobody reads on; the exit code still says it
-        click.echo(text, err=err, color=True)
-
-
 def _conclude(conclusion: Any, *, quiet: bool = False) -> None:
     """Print what was decided, annotations last, and end with the verdict's exit code."""
     for line in () if quiet else conclusion.lines:
-        _say(line)
+        say(line)
     for annotation in conclusion.annotations:
-        _annotate(annotation)
+        annotate(annotation)
     raise _Verdict(conclusion.exit_code)
-
-
-def _complain(error: HoneyHiveError, error_file: Path | None) -> int:
-    """One line that says what is wrong and what to do; a parent process that waits for it says it in our place."""
-    from honeyhive.ci.commands import error_annotation, neutralise
-
-    for line in error.details.splitlines():
-        _say(neutralise(line), err=True)
-    if error_file is None:
-        _annotate(error_annotation(error))
-        return error.exit_code
-    import json
-
-    said = {"title": error.title, "message": error.message, "hint": error.hint, "file": error.file, "line": error.line}
-    error_file.write_text(json.dumps(said), encoding="utf-8")
-    return error.exit_code
-
-
-def _annotate(annotation: Annotation) -> None:
-    """For the runner, or for the person at the terminal."""
-    _say(annotation.plain() if sys.stderr.isatty() else annotation.command(), err=True)
-
-
-def _our_fault(error: Exception) -> HoneyHiveError:
-    details = "".join(traceback.format_exception(error)) if os.environ.get("RUNNER_DEBUG") == "1" else ""
-    hint = "please report it; RUNNER_DEBUG=1 shows where it happened"
-    return HoneyHiveError(f"{type(error).__name__}: {error}", hint=hint, details=details)
-
-
-def _error_file(arguments: list[str]) -> Path | None:
-    """Where a parent wants to read of an error, known before anything can go wrong."""
-    return (
-        Path(arguments[at + 1])
-        if "--error-file" in arguments[:-1] and (at := arguments.index("--error-file"))
-        else None
-    )
-
-
-def _cancel(number: int, _frame: Any) -> NoReturn:
-    for every in _SIGNALS:  # the runner sends both, seconds apart: one is enough
-        signal.signal(every, signal.SIG_IGN)
-    name = signal.Signals(number).name
-    raise Cancelled(f"stopped by {name}", signal_number=number, hint="run it again, or go on with --resume")
-
-
-def _leave(code: int) -> NoReturn:
-    """End now: a thread that hangs in the user's code must not keep the process alive."""
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):  # closed: by who reads it, or by the user's code
-            stream.flush()
-    os._exit(code)

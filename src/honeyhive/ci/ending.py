@@ -1,0 +1,79 @@
+"""How a command speaks and ends: its lines, its one line about an error, its exit code."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import traceback
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+from honeyhive.ci.commands import Annotation, error_annotation, neutralise
+from honeyhive.errors import Cancelled, HoneyHiveError
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def listen_for_signals() -> None:
+    """Turn the first SIGINT or SIGTERM into `Cancelled`, raised in the main thread; the others are one too many."""
+    for number in _SIGNALS:
+        signal.signal(number, _cancel)
+
+
+def say(text: str, *, err: bool = False) -> None:
+    """Print it as it is: without its ANSI codes, which click would take out, it might be a workflow command."""
+    with suppress(BrokenPipeError):  # nobody reads on; the exit code still says it
+        click.echo(text, err=err, color=True)
+
+
+def complain(error: HoneyHiveError, error_file: Path | None) -> int:
+    """One line that says what is wrong and what to do; a parent process that waits for it says it in our place."""
+    for line in error.details.splitlines():
+        say(neutralise(line), err=True)
+    if error_file is None:
+        annotate(error_annotation(error))
+        return error.exit_code
+    said = {"title": error.title, "message": error.message, "hint": error.hint, "file": error.file, "line": error.line}
+    error_file.write_text(json.dumps(said), encoding="utf-8")
+    return error.exit_code
+
+
+def annotate(annotation: Annotation) -> None:
+    """For the runner, or for the person at the terminal."""
+    say(annotation.plain() if sys.stderr.isatty() else annotation.command(), err=True)
+
+
+def our_fault(error: Exception) -> HoneyHiveError:
+    """What nobody could explain, as an error; its traceback only where the runner is asked to debug."""
+    details = "".join(traceback.format_exception(error)) if os.environ.get("RUNNER_DEBUG") == "1" else ""
+    hint = "please report it; RUNNER_DEBUG=1 shows where it happened"
+    return HoneyHiveError(f"{type(error).__name__}: {error}", hint=hint, details=details)
+
+
+def error_file_of(arguments: list[str]) -> Path | None:
+    """Where a parent wants to read of an error, known before anything can go wrong."""
+    return (
+        Path(arguments[at + 1])
+        if "--error-file" in arguments[:-1] and (at := arguments.index("--error-file"))
+        else None
+    )
+
+
+def leave(code: int) -> NoReturn:
+    """End now: a thread that hangs in the user's code must not keep the process alive."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):  # closed: by who reads it, or by the user's code
+            stream.flush()
+    os._exit(code)
+
+
+def _cancel(number: int, _frame: Any) -> NoReturn:
+    for every in _SIGNALS:  # the runner sends both, seconds apart: one is enough
+        signal.signal(every, signal.SIG_IGN)
+    name = signal.Signals(number).name
+    raise Cancelled(f"stopped by {name}", signal_number=number, hint="run it again, or go on with --resume")
