@@ -180,7 +180,11 @@ def gate(**flags: Any) -> None:
     """
     from honeyhive.ci import pipeline, publish, reporting
 
-    settings = _settings(flags, environ=os.environ)
+    try:
+        settings = _settings(flags, environ=os.environ)
+    except HoneyHiveError:
+        reporting.clear(Path.cwd() / (flags["working_directory"] or "") / reporting.REPORT_DIR)
+        raise
     edge = pipeline.Edge(environ=os.environ, echo=say, report_dir=settings.directory / reporting.REPORT_DIR)
     reporting.begin(settings, edge.report_dir)
     with publish.command_files_kept(os.environ):

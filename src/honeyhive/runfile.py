@@ -65,7 +65,8 @@ class RunWriter:
 
     @classmethod
     def create(cls, path: Path, header: RunHeader) -> Self:
-        """Begin a new run file; one that is there is set aside."""
+        """Begin a new run file; one that is there is set aside. `InputError` where something else is there."""
+        _refuse_other_file(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         set_aside(path)
         path.write_bytes(_encoded(path, [compact_json(header.to_line())]))
@@ -297,6 +298,16 @@ class _Source:
             size = stream.seek(0, io.SEEK_END)
             stream.seek(max(0, size - _TAIL))
             return stream.read().rstrip(b"\n").rpartition(b"\n")[2]
+
+
+def _refuse_other_file(path: Path) -> None:
+    """Nobody means to replace a dataset or a module by a run file."""
+    if not path.is_file() or not path.stat().st_size:
+        return
+    try:
+        _Source.at(path).header()
+    except (InputError, RunFileError) as error:
+        raise InputError("is there, and is not a run file", file=str(path), hint="give another --out") from error
 
 
 def _refuse_other_run(source: _Source, header: RunHeader) -> None:

@@ -160,7 +160,7 @@ def test_nothing_runs_while_something_is_known_to_be_wrong(project: Project) -> 
     project.config({"name": "good"}, {"name": "wrong", "dataset": "empty.jsonl"})
     done = project.gate_here()
     assert done.exit_code == 2
-    assert done.error.startswith("::error title=Wrong dataset::wrong: empty.jsonl: the dataset is empty")
+    assert done.error.startswith("::error title=Wrong dataset,file=empty.jsonl::wrong: empty.jsonl: the dataset is empty")
     assert "not run, because of what is wrong with another experiment" in done.out
     assert not (project.folder / "honeyhive-report" / "good" / "run.jsonl").exists()
 
@@ -216,7 +216,7 @@ def test_an_import_error_shows_the_users_traceback_alone(project: Project) -> No
 @pytest.mark.parametrize(
     ("path", "code", "said"),
     [
-        ("no.jsonl", 2, "no.jsonl: no such run file"),
+        ("no.jsonl", 2, "no.jsonl: there is no such baseline"),
         ("numbers.jsonl", 4, "numbers.jsonl:1: "),
         ("part.jsonl", 4, "part.jsonl: the baseline is incomplete: 20 of 20 outcomes"),
         (".", 2, "not a file"),
@@ -530,3 +530,51 @@ def test_requirements_that_cannot_be_installed_are_wrong_input_and_the_outputs_s
     assert done.exit_code == 2
     assert done.error.startswith("::error title=Cannot install your requirements::")
     assert done.outputs["verdict"] == "broken"
+
+
+def test_a_second_signal_changes_nothing(project: Project) -> None:
+    project.write("app.py", DEAF)
+    for _ in range(3):
+        (project.folder / "hanging").unlink(missing_ok=True)
+        process = project.start("gate", "--evaluators", ",")
+        wait_until((project.folder / "hanging").exists, while_running=process)
+        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGTERM)
+        done = project.finish(process)
+        assert done.exit_code in (130, 143)
+        assert "Traceback" not in done.out + done.err
+        assert "stopped by SIG" in done.error
+
+
+def test_a_baseline_of_nothing_but_errors_is_no_baseline(project: Project) -> None:
+    good = (project.folder / "app.py").read_text()
+    project.write("app.py", "def double(inputs):\n    raise ValueError\n\ndef exact(outputs):\n    return True\n")
+    assert project.honeyhive("run", "--out", "all-wrong.jsonl").exit_code == 0
+    project.write("app.py", good)
+    done = project.gate_here("--baseline", "all-wrong.jsonl")
+    assert done.exit_code == 4
+    assert "went wrong" in done.error
+
+
+def test_a_config_error_leaves_no_older_report(project: Project) -> None:
+    assert project.gate_here().exit_code == 0
+    assert (project.folder / "honeyhive-report" / "comment.md").exists()
+    assert project.gate_here("--max-workers", "many").exit_code == 2
+    assert not (project.folder / "honeyhive-report" / "comment.md").exists()
+
+
+def test_where_everything_raised_that_is_said_first_and_a_missing_metric_names_the_others(project: Project) -> None:
+    project.write(
+        "app.py", "def double(inputs):\n    raise ValueError('boom')\n\ndef exact(outputs):\n    return True\n"
+    )
+    done = project.gate_here()
+    assert done.exit_code == 1
+    assert "went wrong" in done.summary.splitlines()[0]
+    checks = done.verdict["checks"]
+    assert "There are: errors" in next(c["advice"] for c in checks if c["reason"] == "missing_metric")
+
+
+def test_a_baseline_that_is_not_there_says_how_it_is_made(project: Project) -> None:
+    done = project.gate_here("--baseline", "main.jsonl")
+    assert done.exit_code == 2
+    assert "honeyhive run --out main.jsonl" in done.error

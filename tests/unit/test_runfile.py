@@ -664,3 +664,14 @@ def test_a_header_knows_its_own_line() -> None:
         {"event": "push"}, {"python": "3.11"}, 5, None,
     )  # fmt: skip
     assert isinstance(header(), RunHeader)
+
+
+def test_nothing_but_a_run_file_is_ever_replaced(tmp_path: Path) -> None:
+    source = tmp_path / "app.py"
+    source.write_text("def answer(inputs): ...\n")
+    with pytest.raises(InputError, match="is not a run file") as refused:
+        RunWriter.create(source, header())
+    assert refused.value.file == str(source)
+    assert source.read_text() == "def answer(inputs): ...\n"
+    (tmp_path / "empty.jsonl").touch()
+    RunWriter.create(tmp_path / "empty.jsonl", header()).close(status="completed", duration_s=0)

@@ -72,8 +72,13 @@ def leave(code: int) -> NoReturn:
     os._exit(code)
 
 
+def _heard(_number: int, _frame: Any) -> None:
+    """Another signal, when the first is already being obeyed."""
+
+
 def _cancel(number: int, _frame: Any) -> NoReturn:
     for every in _SIGNALS:  # the runner sends both, seconds apart: one is enough
-        signal.signal(every, signal.SIG_IGN)
+        # Not SIG_IGN: Python raises an error of its own where a signal comes just as it begins to be ignored.
+        signal.signal(every, _heard)
     name = signal.Signals(number).name
     raise Cancelled(f"stopped by {name}", signal_number=number, hint="run it again, or go on with --resume")

@@ -15,14 +15,14 @@ from honeyhive.ci.git import workspace_root
 from honeyhive.ci.install import install
 from honeyhive.ci.settings import NO_BASELINE, Settings
 from honeyhive.ci.worker import child_environment, run_in_child
-from honeyhive.errors import Cancelled, ConfigError, HoneyHiveError, NoDecisionError, RunFileError
+from honeyhive.errors import Cancelled, ConfigError, HoneyHiveError, InputError, NoDecisionError, RunFileError
 from honeyhive.experiments.dataset import Columns, Dataset
 from honeyhive.gate.broken import Broken, Finding, broken_by
 from honeyhive.gate.comparison import Comparison, compare
 from honeyhive.gate.metrics import BUILT_IN, LATENCY
 from honeyhive.gate.thresholds import Threshold, with_default_errors
 from honeyhive.gate.verdict import Case, judge
-from honeyhive.result import RunResult
+from honeyhive.result import Failed, RunResult
 from honeyhive.runfile import read_run, set_aside
 
 
@@ -125,10 +125,18 @@ def relative(path: Path, start: Path) -> Path:
 
 def read_baseline(path: Path) -> Baseline:
     """A baseline that can be held against something; `NoDecisionError` where it is damaged or was never finished."""
+    if not path.exists():
+        raise InputError(
+            "there is no such baseline",
+            file=str(path),
+            hint=f"make it on the default branch: honeyhive run --out {path}",
+        )
     try:
         run = read_run(path)
         before = _sha256(path)
-        finished = sum(1 for _ in run.outcomes)
+        finished, failed = 0, 0
+        for outcome in run.outcomes:
+            finished, failed = finished + 1, failed + isinstance(outcome, Failed)
     except RunFileError as error:
         raise NoDecisionError(
             f"the baseline cannot be read: {error.message}",
@@ -140,7 +148,13 @@ def read_baseline(path: Path) -> Baseline:
         raise NoDecisionError(
             f"the baseline is incomplete: {finished:,} of {run.expected:,} outcomes",
             file=str(path),
-            hint="finish it with `honeyhive run --resume`, or give another",
+            hint=f"finish it with `honeyhive run --resume --out {path}`, or give another",
+        )
+    if finished == failed:
+        raise NoDecisionError(
+            f"the baseline is of no use: all {finished:,} of its datapoints went wrong",
+            file=str(path),
+            hint="mend what went wrong there, and make it anew: honeyhive run",
         )
     return Baseline(run=run, path=path, sha256=before)
 

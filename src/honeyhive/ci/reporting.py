@@ -138,7 +138,11 @@ def _error(outcome: Outcome) -> str | None:
 
 def begin(settings: Settings, report_dir: Path) -> None:
     """Take away what an earlier gate left: nothing old may look like the answer of this one. Its runs are set aside."""
-    folders = [experiment_folder(report_dir, config, settings) for config in settings.experiments]
+    clear(report_dir, *(experiment_folder(report_dir, config, settings) for config in settings.experiments))
+
+
+def clear(report_dir: Path, *folders: Path) -> None:
+    """Do it for some folders; `InputError` where something is in the way."""
     try:
         for folder in dict.fromkeys((report_dir, *folders)):
             (folder / COMMENT).unlink(missing_ok=True)
@@ -284,7 +288,7 @@ def _main_error(judged: Sequence[Judged], policies: Policies, code: int) -> Anno
     if isinstance(first, Broken):
         hint = f" — {first.hint}" if first.hint else ""
         message = f"{first.experiment}: {first.message}{hint}{rest}"
-        return Annotation(level=Level.ERROR, title=first.title, message=message)
+        return Annotation(level=Level.ERROR, title=first.title, message=message, file=first.file, line=first.line)
     guilty_checks = [check for check in first.checks if check.gating and _decides(check, policies, code)]
     # A metric may be missing because everything went wrong: then that is what has to be told.
     check = min(guilty_checks, key=lambda check: check.reason is Reason.MISSING_METRIC)

@@ -23,6 +23,8 @@ class Broken:
     expected: int | None = None
     finished: int | None = None
     details: tuple[str, ...] = ()
+    file: str | None = None
+    line: int | None = None
 
 
 Finding = Verdict | Broken
@@ -39,4 +41,6 @@ def broken_by(error: HoneyHiveError, experiment: str) -> Broken:
         hint=error.hint,
         exit_code=error.exit_code,
         details=tuple(error.details.splitlines()),
+        file=error.file,
+        line=error.line,
     )

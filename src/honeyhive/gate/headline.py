@@ -49,7 +49,14 @@ def summary_line(verdict: Verdict) -> str:
 
 def by_weight(checks: Sequence[Check]) -> list[Check]:
     """The checks with those first that decide the job and say most; else in the order given."""
-    return sorted(checks, key=lambda c: (not c.gating, _SEVERITY.index(c.status), _TELLING.index(c.reason)))
+    return sorted(checks, key=lambda c: (not c.gating, _SEVERITY.index(c.status), _telling(c)))
+
+
+def _telling(check: Check) -> float:
+    """A metric may be missing because everything went wrong: then that is what has to be told first."""
+    if check.metric == ERRORS and check.reason is Reason.ABOVE_MAX:
+        return _TELLING.index(Reason.MISSING_METRIC) - 0.5
+    return _TELLING.index(check.reason)
 
 
 def _others(lead: Check, rest: Sequence[Check]) -> str:

@@ -138,7 +138,15 @@ def _settled(case: Case) -> Iterator[Threshold]:
 
 def _verdict(case: Case, contested: Sequence[Check]) -> Verdict:
     bounds = [check for threshold in _settled(case) for check in bound_checks(case.comparison, threshold)]
-    checks = [replace(c, message=words.message(c), advice=words.advice(c)) for c in (*contested, *bounds)]
+    seen = [name for name, found in case.comparison.metrics.items() if found.measured]
+    checks = [
+        replace(
+            c,
+            message=words.message(c),
+            advice=_advice(c, seen),
+        )
+        for c in (*contested, *bounds)
+    ]
     comparison = case.comparison
     return Verdict(
         verdict=_status(checks),
@@ -155,6 +163,12 @@ def _verdict(case: Case, contested: Sequence[Check]) -> Verdict:
         warnings=(*case.warnings, *warnings.of(comparison)),
         exit_code=_exit_code(checks, case.policies),
     )
+
+
+def _advice(check: Check, seen: Sequence[str]) -> str:
+    """What to do; where a metric is missing, also which ones there are."""
+    said = words.advice(check)
+    return f"{said} There are: {', '.join(seen)}." if check.reason is Reason.MISSING_METRIC else said
 
 
 def _status(checks: Sequence[Check]) -> Status:

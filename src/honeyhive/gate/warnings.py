@@ -8,6 +8,7 @@ from honeyhive.gate.comparison import Comparison, MetricComparison
 from honeyhive.gate.metrics import LATENCY
 from honeyhive.gate.scores import Mean
 from honeyhive.gate.statistics import TIE
+from honeyhive.gate.thresholds import DEFAULT_ERROR_RATE
 
 COVERAGE_CHANGE = 0.05
 """A metric that applies to this much more or less of the datapoints than before is worth a word."""
@@ -33,6 +34,9 @@ def _dataset(comparison: Comparison) -> Iterator[str]:
         yield f"{_count(comparison.removed, 'datapoint')} of the baseline no longer in the dataset: not compared"
     if comparison.edited:
         yield f"{_count(comparison.edited, 'datapoint')} changed inputs or ground truth: not compared"
+    wrong, count = comparison.baseline_errors, comparison.baseline_count
+    if count and wrong / count > DEFAULT_ERROR_RATE:
+        yield f"in the baseline {wrong:,} of {_count(count, 'datapoint')} went wrong: beside it, any change looks good"
     if comparison.added and comparison.baseline is not None:
         yield f"{_count(comparison.added, 'datapoint')} not in the baseline: only `min` and `max` see them"
 

@@ -85,7 +85,14 @@ def test_an_error_is_not_a_matter_of_coverage(error: Exception) -> None:
     ("candidate", "baseline"), [([None, None], [1, 1]), ([1, 1], [None, None]), ([1, 1], [CRASH, None])]
 )
 def test_a_metric_that_one_run_does_not_have_has_no_coverage(candidate: list[Any], baseline: list[Any]) -> None:
-    assert warned(scores("m", candidate), scores("m", baseline)) == []
+    assert not [said for said in warned(scores("m", candidate), scores("m", baseline)) if "applies" in said]
+
+
+def test_a_baseline_with_many_errors_is_worth_a_word() -> None:
+    errors = [*[True] * 18, CRASH, CRASH]
+    said = warned(scores("m", [True] * 20), scores("m", errors))
+    assert said == ["in the baseline 2 of 20 datapoints went wrong: beside it, any change looks good"]
+    assert not warned(scores("m", [True] * 20), scores("m", [*[True] * 19, CRASH]))
 
 
 # --- how it was scored -----------------------------------------------------------------------------------------------
