@@ -10,8 +10,11 @@ import gzip
 import io
 import os
 import threading
+import time
 import zlib
+from collections import deque
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Literal, Self, cast
@@ -34,6 +37,7 @@ from honeyhive.runlines import (
 )
 
 _BATCH = 100
+_INTERVAL = 0.02
 _GZIP_MARK = b"\x1f\x8b"
 _TAIL = 64 * 1024
 
@@ -50,17 +54,19 @@ def set_aside(path: Path) -> None:
 class RunWriter:
     """Appends to a run file from many threads.
 
-    A plain file has each outcome at once: it outlives whatever becomes of the process. A compressed one has it at
-    the next `flush()`, to be called at least once a second: each is a gzip member, readable whatever happens after.
+    A plain file has an outcome at once, or together with those of the next fiftieth of a second where they come
+    faster: it outlives whatever becomes of the process. A compressed one has it at the next `flush()`, to be called at
+    least once a second: each is a gzip member, readable whatever happens after.
     """
 
     def __init__(self, path: Path, *, finished: int = 0) -> None:
         """Continue the file at `path`, which holds `finished` outcomes."""
         self.path = path
-        self.finished = finished
-        self._pending: list[bytes] = []
+        self._finished = finished
+        self._pending: deque[bytes] = deque()
         self._lock = threading.Lock()
         self._compressed = path.suffix == ".gz"
+        self._written = 0.0
         self._file = path.open("ab", buffering=0)
 
     @classmethod
@@ -100,13 +106,21 @@ class RunWriter:
 
     def append_line(self, line: bytes) -> None:
         """Add one finished outcome that `outcome_line()` has encoded."""
-        with self._lock:
-            if self._file.closed:
-                return
-            self.finished += 1
-            self._pending.append(line)
-            if not self._compressed or len(self._pending) >= _BATCH:
+        if self._file.closed:
+            return
+        self._pending.append(line)
+        due = not self._compressed and time.monotonic() - self._written >= _INTERVAL
+        # Who comes while another thread writes does not wait for it: the next one, or the next flush, takes it along.
+        if (due or len(self._pending) >= _BATCH) and self._lock.acquire(blocking=False):
+            try:
                 self._write()
+            finally:
+                self._lock.release()
+
+    @property
+    def finished(self) -> int:
+        """How many outcomes there are, those that are on their way to the file included."""
+        return self._finished + (0 if self._file.closed else len(self._pending))
 
     def flush(self) -> None:
         """Hand all that was appended to the operating system."""
@@ -119,22 +133,33 @@ class RunWriter:
             if self._file.closed:
                 return
             with self._file:
-                end = {"type": "end", "finished": self.finished, "duration_s": round(duration_s, 3), "status": status}
-                self._pending.append(compact_json(end))
                 self._write()
+                end = {"type": "end", "finished": self._finished, "duration_s": round(duration_s, 3), "status": status}
+                self._write_all([compact_json(end)])
                 os.fsync(self._file.fileno())
 
     def _write(self) -> None:
-        if self._pending:
-            batch = _encoded(self.path, self._pending)
-            self._pending.clear()
-            try:
-                written = self._file.write(batch)
-                while written < len(batch):  # a full disk may take a part, and says so at the rest
-                    written += self._file.write(batch[written:])
-            except OSError:  # what came after a torn line would be read as part of it
-                self._file.close()
-                raise
+        """Write what is pending, and nothing once the file is closed; call it with the lock."""
+        lines = list(self._taken())
+        if lines and not self._file.closed:
+            self._write_all(lines)
+            self._finished += len(lines)
+
+    def _taken(self) -> Iterator[bytes]:
+        with suppress(IndexError):
+            while True:
+                yield self._pending.popleft()
+
+    def _write_all(self, lines: list[bytes]) -> None:
+        batch = _encoded(self.path, lines)
+        self._written = time.monotonic()
+        try:
+            written = self._file.write(batch)
+            while written < len(batch):  # a full disk may take a part, and says so at the rest
+                written += self._file.write(batch[written:])
+        except OSError:  # what came after a torn line would be read as part of it
+            self._file.close()
+            raise
 
 
 def _encoded(path: Path, lines: list[bytes]) -> bytes:

