@@ -10,7 +10,6 @@ import gzip
 import io
 import os
 import threading
-import time
 import zlib
 from collections import deque
 from collections.abc import Iterator
@@ -37,7 +36,6 @@ from honeyhive.runlines import (
 )
 
 _BATCH = 100
-_INTERVAL = 0.02
 _GZIP_MARK = b"\x1f\x8b"
 _TAIL = 64 * 1024
 
@@ -54,9 +52,8 @@ def set_aside(path: Path) -> None:
 class RunWriter:
     """Appends to a run file from many threads.
 
-    A plain file has an outcome at once, or together with those of the next fiftieth of a second where they come
-    faster: it outlives whatever becomes of the process. A compressed one has it at the next `flush()`, to be called at
-    least once a second: each is a gzip member, readable whatever happens after.
+    A plain file has each outcome at once: it outlives whatever becomes of the process. A compressed one has it at
+    the next `flush()`, to be called at least once a second: each is a gzip member, readable whatever happens after.
     """
 
     def __init__(self, path: Path, *, finished: int = 0) -> None:
@@ -65,8 +62,7 @@ class RunWriter:
         self._finished = finished
         self._pending: deque[bytes] = deque()
         self._lock = threading.Lock()
-        self._compressed = path.suffix == ".gz"
-        self._written = 0.0
+        self._batch = _BATCH if path.suffix == ".gz" else 1
         self._file = path.open("ab", buffering=0)
 
     @classmethod
@@ -109,9 +105,8 @@ class RunWriter:
         if self._file.closed:
             return
         self._pending.append(line)
-        due = not self._compressed and time.monotonic() - self._written >= _INTERVAL
-        # Who comes while another thread writes does not wait for it: the next one, or the next flush, takes it along.
-        if (due or len(self._pending) >= _BATCH) and self._lock.acquire(blocking=False):
+        # Who comes while another thread writes does not wait for it: that one looks again before it goes.
+        while len(self._pending) >= self._batch and self._lock.acquire(blocking=False):
             try:
                 self._write()
             finally:
@@ -152,7 +147,6 @@ class RunWriter:
 
     def _write_all(self, lines: list[bytes]) -> None:
         batch = _encoded(self.path, lines)
-        self._written = time.monotonic()
         try:
             written = self._file.write(batch)
             while written < len(batch):  # a full disk may take a part, and says so at the rest
