@@ -225,7 +225,7 @@ def main() -> NoReturn:
         context = error.ctx if isinstance(error, click.UsageError) else None
         command = context.command_path if context else "honeyhive"
         code = complain(InputError(error.format_message(), hint=f"{command} --help says what there is"), error_file)
-    except Exception as error:  # noqa: BLE001 - what nobody could explain is a fault of ours
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - what nobody could explain is a fault of ours
         code = complain(our_fault(error), error_file)
     leave(code)
 
@@ -270,10 +270,11 @@ def _load_experiment(config: ExperimentConfig, settings: Settings) -> Any:
 
 
 def _write(path: Path, text: str) -> None:
+    from honeyhive.ci.commands import neutralise
     from honeyhive.ci.publish import write_file
 
     if path == Path("-"):
-        say(text.rstrip("\n"))
+        say(neutralise(text.rstrip("\n")))
     else:
         with _writing(path):
             write_file(path, text)

@@ -295,10 +295,10 @@ def test_a_baseline_that_the_code_rewrote_decides_nothing(project: Project) -> N
         assert "main.jsonl: the baseline was changed while the experiment ran" in done.error
 
 
-def test_a_dataset_that_the_code_rewrote_is_no_success(project: Project) -> None:
+def test_a_dataset_that_the_code_rewrote_is_judged_as_it_was_before(project: Project) -> None:
     done = gate(project, doubling("Path('numbers.jsonl').write_text('')"))
-    assert done.exit_code in (2, 3)
-    assert done.error
+    assert done.exit_code == 0
+    assert done.verdict["candidate"]["count"] == 20
 
 
 def test_a_configuration_that_the_code_rewrote_judges_nothing(project: Project) -> None:
@@ -374,4 +374,4 @@ def test_output_without_end_stops_nobody(project: Project) -> None:
 
 def test_code_that_closes_its_output_is_heard_no_more_and_judged_all_the_same(project: Project) -> None:
     assert gate(project, doubling("sys.stdout.close()")).exit_code == 0
-    assert_incomplete(gate(project, doubling("os.close(1); os.close(2)")))
+    assert gate(project, doubling("os.close(1); os.close(2)")).exit_code == 0

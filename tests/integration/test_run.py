@@ -460,14 +460,24 @@ def test_an_output_that_cannot_be_recorded_is_an_error_of_its_datapoint(
     assert seen[-1].last_error.startswith("line 2 (EXT-1): ")
 
 
-def test_inputs_that_the_function_made_unrecordable_are_an_error_of_its_datapoint(tmp_path: Path) -> None:
-    def spoil(inputs: Any) -> Any:
+def test_what_the_function_does_to_its_inputs_is_neither_judged_nor_recorded(tmp_path: Path) -> None:
+    def spoil(inputs: Any, ground_truth: Any) -> Any:
         inputs["spoilt"] = Unreadable()
-        return 1
+        ground_truth["answer"] = "anything"
+        return "anything"
 
-    run = execute(tmp_path, spoil, range(2))
-    assert [fault.type for fault in outputs(run)] == ["RuntimeError", "RuntimeError"]
-    assert run.complete
+    def right(outputs: Any, inputs: Any, ground_truth: Any) -> bool:
+        return "spoilt" not in inputs and outputs == ground_truth["answer"]
+
+    rows = [{"id": n, "inputs": {"q": n}, "ground_truth": {"answer": "this"}} for n in range(2)]
+    experiment = Experiment(
+        name="spoilt", function=spoil, dataset=Dataset.of(rows), evaluators=(to_evaluator(right),), repeats=2
+    )
+    run = run_experiment(experiment, out=tmp_path / "run.jsonl")
+    found = list(run.outcomes)
+    assert [outcome.scores for outcome in found if isinstance(outcome, Scored)] == [{"right": False}] * 4
+    assert all(outcome.inputs == {"q": outcome.index} for outcome in found)
+    assert {outcome.datapoint_id for outcome in found} == {"EXT-0", "EXT-1"}
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from honeyhive.ci.config import ExperimentConfig
 from honeyhive.ci.worker import Ending
-from honeyhive.errors import Cancelled, HoneyHiveError, InputError, RunFileError
+from honeyhive.errors import Cancelled, DatasetError, HoneyHiveError, InputError, RunFileError
 from honeyhive.experiments.dataset import Datapoint, Dataset
 from honeyhive.gate.broken import Broken, broken_by
 from honeyhive.result import RunResult
@@ -35,8 +35,10 @@ def check_candidate(path: Path, experiment: ExperimentConfig, dataset: Dataset, 
     try:
         run = read_run(path)
         counted = _count(run, experiment, dataset)
+    except DatasetError as error:
+        return broken_by(RunFileError(error.message, file=error.file, hint=error.hint), experiment.name)
     except InputError:
-        counted = Counted(finished=0, missing=_missing(experiment, dataset))
+        counted = Counted(finished=0, missing=())
         return _unfinished(path, experiment, ending, counted, expected=expected)
     except HoneyHiveError as error:
         return broken_by(error, experiment.name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TextIO
 
 from honeyhive.ci.commands import neutralise
@@ -42,8 +42,9 @@ class _LogLines:
             return
         self._finished = finished
         self._next = self._clock() + _LOG_INTERVAL
-        self._stream.write(f"{neutralise(f'{self._name}: {progress_line(progress)}')}\n")
-        self._stream.flush()
+        with suppress(OSError, ValueError):  # nobody hears us any more: no reason to end the run
+            self._stream.write(f"{neutralise(f'{self._name}: {progress_line(progress)}')}\n")
+            self._stream.flush()
 
 
 @contextmanager

@@ -48,7 +48,7 @@ def annotate(annotation: Annotation) -> None:
     say(annotation.plain() if sys.stderr.isatty() else annotation.command(), err=True)
 
 
-def our_fault(error: Exception) -> HoneyHiveError:
+def our_fault(error: BaseException) -> HoneyHiveError:
     """What nobody could explain, as an error; its traceback only where the runner is asked to debug."""
     details = "".join(traceback.format_exception(error)) if os.environ.get("RUNNER_DEBUG") == "1" else ""
     hint = "please report it; RUNNER_DEBUG=1 shows where it happened"
@@ -67,7 +67,7 @@ def error_file_of(arguments: list[str]) -> Path | None:
 def leave(code: int) -> NoReturn:
     """End now: a thread that hangs in the user's code must not keep the process alive."""
     for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):  # closed: by who reads it, or by the user's code
+        with suppress(OSError, ValueError, AttributeError):  # closed: by who reads it, or by the user's code
             stream.flush()
     os._exit(code)
 

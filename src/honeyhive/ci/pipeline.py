@@ -238,6 +238,8 @@ def _case(item: _Prepared, settings: Settings, edge: Edge, python: Path | None) 
         return interrupted(item.run_file, config, item.dataset, error)
     except HoneyHiveError as error:
         return broken_by(error, config.name)
+    except OSError as error:  # what the user's code has made of the files: this experiment's affair, not the job's
+        return broken_by(RunFileError(f"the run cannot be read: {error}", hint="run again"), config.name)
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from honeyhive.errors import RunFileError
 
 _GRACE = 5.0
 """Seconds between asking a process to end and ending it."""
+_FOREVER = 10 * 365 * 24 * 3600.0
 _MAX_OUTPUT_LINE = 64 * 1024
 _PR_SET_DUMPABLE, _PR_SET_CHILD_SUBREAPER = 4, 36
 
@@ -83,7 +84,9 @@ class ProcessTree:
     def wait(self, timeout: float | None) -> int | None:
         """The exit code (negative: the signal that ended it), or `None` where it still runs after `timeout` s."""
         try:
-            return self._process.wait(timeout)
+            # With a limit it looks twenty times a second, without one it blocks: then a signal that the system gives to
+            # another thread of ours would not be noticed before the child ends.
+            return self._process.wait(_FOREVER if timeout is None else timeout)
         except subprocess.TimeoutExpired:
             return None
 

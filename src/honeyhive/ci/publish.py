@@ -58,7 +58,7 @@ def _clear(path: Path) -> None:
     """Make room for a file at `path`, whatever stands there now."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
-    elif path.is_symlink() or not path.is_file():
+    else:  # also a file: its owner may have taken away our right to write to it
         path.unlink(missing_ok=True)
     path.parent.mkdir(parents=True, exist_ok=True)
 

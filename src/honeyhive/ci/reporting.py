@@ -64,12 +64,12 @@ def judge_files(candidate: Path, baseline: Path, settings: Settings) -> Judged:
     )
 
 
-def comment(judged: Sequence[Judged], settings: Settings) -> str:
-    """The comment on all experiments."""
+def comment(judged: Sequence[Judged], settings: Settings, *, with_evidence: bool = True) -> str:
+    """The comment on all experiments; its evidence is read from the run files."""
     evidence = {
         item.finding.experiment: gather_evidence(item.finding, item.run_file, item.baseline_file)
         for item in judged
-        if isinstance(item.finding, Verdict)
+        if isinstance(item.finding, Verdict) and with_evidence
     }
     datasets = {item.finding.experiment: Dataset(path=item.config.dataset) for item in judged if item.config.dataset}
     context = Context(judged_by=settings.config_file or "the flags given", datasets=datasets)
@@ -156,15 +156,16 @@ def clear(report_dir: Path, *folders: Path) -> None:
 
 def publish(judged: Sequence[Judged], settings: Settings, edge: Edge) -> list[ReportingError]:
     """Write report, summary and outputs; each may fail alone, and none of them changes the verdict."""
-    text = ""
+    # What can be said without the run files is said even if somebody takes them away.
+    text = comment(judged, settings, with_evidence=False)
 
-    def write_comment() -> None:
+    def add_evidence() -> None:
         nonlocal text
         text = comment(judged, settings)
-        write_file(edge.report_dir / COMMENT, text)
 
     steps: list[Callable[[], None]] = [
-        write_comment,
+        add_evidence,
+        lambda: write_file(edge.report_dir / COMMENT, text),
         *(lambda item=item: write_json(item.folder / COMPARISON, finding_json(item.finding)) for item in judged),
         lambda: append_summary(text, edge.environ),
         lambda: append_outputs(outputs(judged, edge), edge.environ),
@@ -275,7 +276,7 @@ def _open_questions(judged: Sequence[Judged]) -> Iterator[Annotation]:
     for item in judged:
         if isinstance(item.finding, Verdict):
             for check in item.finding.checks:
-                if check.status is Status.UNDECIDED:
+                if check.status is Status.UNDECIDED or (check.status is Status.FAILED and not check.gating):
                     level = Level.NOTICE if check.reason is Reason.LOW_POWER else Level.WARNING
                     yield Annotation(level=level, title=item.finding.experiment, message=_said(check))
 

@@ -104,9 +104,9 @@ def load_settings(
     """
     inputs = _parse_inputs({**action_inputs(environ), **flags})
     directory = _working_directory(inputs, directory)
-    config, config_file = _config(inputs, directory, whole=whole)
+    config, config_file = _config(inputs, directory)
     settings = Settings(
-        experiments=_experiments(inputs, config, whole=whole),
+        experiments=_experiments(inputs, None if _says_it_all(inputs, whole=whole) else config, whole=whole),
         policies=_policies(inputs, config),
         limit=inputs.limit,
         install=inputs.install or (config.install if config else None),
@@ -143,13 +143,18 @@ def _working_directory(inputs: Inputs, directory: Path) -> Path:
     return chosen.resolve()
 
 
-def _config(inputs: Inputs, directory: Path, *, whole: bool) -> tuple[ConfigFile | None, str | None]:
-    """The configuration file, where one is named, or is there and needed."""
-    complete = inputs.function is not None and inputs.dataset is not None if whole else inputs.thresholds is not None
+def _config(inputs: Inputs, directory: Path) -> tuple[ConfigFile | None, str | None]:
+    """The configuration file, where one is named or is there: its policies hold whatever else is given."""
     name = inputs.config or CONFIG_FILE
-    if inputs.config is None and (complete or not (directory / name).exists()):
+    if inputs.config is None and not (directory / name).exists():
         return None, None
     return read_config(directory / name, name), name
+
+
+def _says_it_all(inputs: Inputs, *, whole: bool) -> bool:
+    """Whether the inputs are an experiment of their own: the file's are left aside then, its policies are not."""
+    complete = inputs.function is not None and inputs.dataset is not None if whole else inputs.thresholds is not None
+    return complete and inputs.config is None
 
 
 def _experiments(inputs: Inputs, config: ConfigFile | None, *, whole: bool) -> tuple[ExperimentConfig, ...]:

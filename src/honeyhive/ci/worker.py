@@ -161,9 +161,9 @@ def _signal_name(number: int) -> str:
 
 
 def _reported_error(path: Path) -> ReportedError | None:
-    if not path.is_file() or path.stat().st_size > _MAX_ERROR:
-        return None
     try:
+        if not path.is_file() or path.stat().st_size > _MAX_ERROR:
+            return None
         said = json.loads(path.read_text(encoding="utf-8"))
         return ReportedError(
             message=_line(said["message"]),
@@ -172,7 +172,7 @@ def _reported_error(path: Path) -> ReportedError | None:
             file=_line(said["file"]) if said.get("file") else None,
             line=said["line"] if isinstance(said.get("line"), int) else None,
         )
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, RecursionError, ValueError, KeyError, TypeError, AttributeError):  # it is the child's to spoil
         return None
 
 

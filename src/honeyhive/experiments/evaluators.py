@@ -8,7 +8,7 @@ import hashlib
 import inspect
 import math
 import numbers
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from types import FunctionType
@@ -94,7 +94,9 @@ def fingerprint(function: Callable[..., Any]) -> str:
 
 
 def _describe(function: Any) -> dict[str, Any]:
-    described: dict[str, Any] = {"version": _setting(getattr(function, "version", None))}
+    described: dict[str, Any] = {
+        "version": attempt_or(lambda: plain(getattr(function, "version", None)), lambda _: None)
+    }
     if isinstance(function, functools.partial):
         given = dict(enumerate(function.args)) | function.keywords
         return described | {"partial": _describe(function.func), "given": _settings(given)}
@@ -102,8 +104,16 @@ def _describe(function: Any) -> dict[str, Any]:
         return described | {"method": function.__name__, "of": _describe(function.__self__)}
     if inspect.isroutine(function) or inspect.isclass(function):
         layers = list(_layers(function))
-        return described | {"source": _source(layers[-1]), "settings": [_settings(_carried(layer)) for layer in layers]}
-    return described | {"source": _source(type(function)), "settings": _settings(_state(function))}
+        written = [*filter(inspect.isfunction, layers[:-1]), layers[-1]]
+        return described | {"source": _sources(written), "settings": [_settings(_carried(layer)) for layer in layers]}
+    kinds = [kind for kind in type(function).__mro__ if kind is not object]
+    return described | {"source": _sources(kinds), "settings": _settings(_state(function))}
+
+
+def _sources(code: Sequence[Any]) -> str | list[str]:
+    """The source of each; of one alone without a list around it, as runs so far have it."""
+    sources = [_source(part) for part in code]
+    return sources[0] if len(sources) == 1 else sources
 
 
 def _settings(values: Mapping[Any, Any]) -> dict[str, Any]:
@@ -154,7 +164,7 @@ def _slots(kind: type) -> Iterable[str]:
 
 def _source(code: Any) -> str:
     try:
-        text = inspect.getsource(code)
+        text = inspect.getsource(getattr(code, "__code__", code))  # of a function: its own, not that of what it wraps
     except (OSError, TypeError):
         return f"{getattr(code, '__module__', '')}.{getattr(code, '__qualname__', callable_name(code))}"
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import time
 from collections.abc import Callable, Mapping
@@ -100,22 +101,22 @@ class Trial:
         tracer = HoneyHiveTracer(**self.procedure.context.to_tracer_config(self.datapoint.id))
         self.session_id = tracer.session_id
         with tracer.active():
-            arguments = {
-                "inputs": self.datapoint.inputs,
-                "ground_truth": self.datapoint.ground_truth,
-                "datapoint": self.datapoint.row,
-                "tracer": tracer,
-            }
+            datapoint = self.datapoint
+            given = {"inputs": datapoint.inputs, "ground_truth": datapoint.ground_truth, "datapoint": datapoint.row}
+            # The function gets a copy: what it does to its inputs is not what it is judged by, nor what is recorded.
+            copied = attempt(lambda: copy.deepcopy(given))
             with tracer.span(self.procedure.function_name):
-                self._answer(arguments)
+                self._answer({**(given if isinstance(copied, Fault) else copied), "tracer": tracer})
             if self.fault is None and self.settled is None:
-                self._evaluate({**arguments, "outputs": self.answer})
+                self._evaluate({**given, "tracer": tracer, "outputs": self.answer})
 
     def _answer(self, arguments: Arguments) -> None:
         self._start_clock()
         started = time.perf_counter()
         answer = self._call(lambda: self.procedure.function(arguments), "the function")
         self.duration_ms = round((time.perf_counter() - started) * 1_000, 3)
+        if self.deadline is not None and time.monotonic() > self.deadline:
+            answer = timeout_fault("the function", self.procedure.timeout or 0.0)
         if isinstance(answer, Fault):
             self.fault = answer
         else:

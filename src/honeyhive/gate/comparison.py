@@ -87,7 +87,9 @@ class Comparison:
         Rows that the candidate adds are no reason to mistrust the others. A candidate limited to its first rows
         has by intention not all of the baseline's: then it is the share of the candidate's.
         """
-        whole = self.count if self.candidate.limit is not None else self.baseline_count
+        limit = self.candidate.limit
+        cut = limit is not None and self.count >= limit
+        whole = self.count if cut else self.baseline_count
         return self.paired / whole if whole else 0.0
 
 

@@ -276,6 +276,7 @@ def test_a_run_file_that_is_gone_by_then_keeps_the_outputs_from_nothing(tmp_path
     problems = publish(judged(FAILED, folder=tmp_path / "report"), two, edge(tmp_path, **environ))
     assert [problem.title for problem in problems] == ["Reporting failed"]
     assert parse_outputs((tmp_path / "output").read_text())["verdict"] == "failed"
+    assert "correct" in (tmp_path / "report" / "comment.md").read_text()
 
 
 # --- two files judged ------------------------------------------------------------------------------------------------

@@ -135,10 +135,15 @@ def test_function_and_dataset_need_no_file(tmp_path: Path) -> None:
     assert (experiment.timeout, experiment.repeats) == (30, 2)
 
 
-def test_function_and_dataset_together_leave_the_file_unread(folder: Path) -> None:
+def test_function_and_dataset_together_leave_the_files_experiments_aside_and_not_its_policies(folder: Path) -> None:
+    before = load(folder, {})
+    (folder / "honeyhive.yml").write_text((folder / "honeyhive.yml").read_text() + "\non-missing-baseline: fail\n")
+    settings = load(folder, FLAGS)
+    assert settings.experiments[0].function == FLAGS["function"]
+    assert settings.experiments[0].name not in {experiment.name for experiment in before.experiments}
+    assert settings.policies.on_missing_baseline is Policy.FAIL
     (folder / "honeyhive.yml").write_text("not: right")
-    assert load(folder, FLAGS).config_file is None
-    assert "version: missing" in refused(folder, {**FLAGS, "config": "honeyhive.yml"})
+    assert "version: missing" in refused(folder, FLAGS)
 
 
 @pytest.mark.parametrize(
@@ -173,7 +178,9 @@ def test_to_compare_takes_no_experiment(tmp_path: Path, folder: Path) -> None:
     (experiment,) = load(tmp_path / "elsewhere", {"thresholds": "exact: {min: 0.5}"}, whole=False).experiments
     assert (experiment.name, experiment.function) == ("experiment", "")
     assert load(folder, {}, whole=False).config_file == "honeyhive.yml"
-    assert load(folder, {"thresholds": "exact: {min: 0.5}"}, whole=False).config_file is None
+    with_policies = load(folder, {"thresholds": "exact: {min: 0.5}"}, whole=False)
+    assert with_policies.experiments[0].function == ""
+    assert with_policies.config_file == "honeyhive.yml"
 
 
 # --- where -----------------------------------------------------------------------------------------------------------
