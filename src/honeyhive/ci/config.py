@@ -138,7 +138,8 @@ def _validated(document: YamlDocument, shown_as: str) -> ConfigFile:
     try:
         config = ConfigFile.model_validate(document.value)
     except ValidationError as error:
-        detail = error.errors(include_url=False)[0]
+        # A misspelt key is also a missing one: it is the spelling that has to be told.
+        detail = min(error.errors(include_url=False), key=lambda found: found["type"] != "extra_forbidden")
         message, hint = explain(detail, ConfigFile)
         line, column = document.place(detail["loc"])
         raise ConfigError(message, hint=hint, file=shown_as, line=line, column=column) from error

@@ -281,3 +281,12 @@ def test_bytes_that_are_no_text_are_no_configuration(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="not UTF-8") as caught:
         read_config(tmp_path / "honeyhive.yml", "honeyhive.yml")
     assert caught.value.hint == "save it as UTF-8"
+
+
+def test_a_misspelt_key_is_told_before_the_key_that_is_missing_for_it(tmp_path: Path) -> None:
+    path = tmp_path / "honeyhive.yml"
+    path.write_text("version: 1\nexperiments:\n  - name: a\n    fuction: app:answer\n    dataset: d.jsonl\n")
+    with pytest.raises(ConfigError, match="unknown key") as refused:
+        read_config(path, "honeyhive.yml")
+    assert (refused.value.line, refused.value.column) == (4, 5)
+    assert "did you mean function?" in refused.value.hint

@@ -143,7 +143,7 @@ def test_function_and_dataset_together_leave_the_files_experiments_aside_and_not
     assert settings.experiments[0].name not in {experiment.name for experiment in before.experiments}
     assert settings.policies.on_missing_baseline is Policy.FAIL
     (folder / "honeyhive.yml").write_text("not: right")
-    assert "version: missing" in refused(folder, FLAGS)
+    assert "not: unknown key" in refused(folder, FLAGS)
 
 
 @pytest.mark.parametrize(
