@@ -50,8 +50,8 @@ class _LogLines:
 @contextmanager
 def _bar(stream: TextIO, name: str) -> Iterator[Observer]:
     from rich.console import Console  # noqa: PLC0415 - a terminal's affair: the log need not wait for it
-    from rich.progress import BarColumn, TextColumn  # noqa: PLC0415
-    from rich.progress import Progress as Bar  # noqa: PLC0415
+    from rich.progress import BarColumn, TextColumn  # noqa: PLC0415 - as above
+    from rich.progress import Progress as Bar  # noqa: PLC0415 - as above
 
     columns = (
         TextColumn("{task.description}", markup=False),

@@ -42,7 +42,7 @@ def _after_space(text: str, start: int) -> int:
     return _JSON_SPACE.match(text, start).end()  # type: ignore[union-attr]  # the pattern matches the empty string
 
 
-class RefusedValue(ValueError):  # noqa: N818
+class RefusedValue(ValueError):  # noqa: N818 - it names what the value is
     """Well-formed JSON that we refuse; the decoder's hooks know what, not where."""
 
 

@@ -210,7 +210,7 @@ def _spelled(tree: list[ast.stmt]) -> str:
 def _fields(node: ast.AST) -> Iterator[tuple[str, Any]]:
     documented = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
     for name, value in ast.iter_fields(node):
-        if name == "body" and documented and ast.get_docstring(node, clean=False) is not None:  # type: ignore[arg-type]
+        if name == "body" and documented and ast.get_docstring(node, clean=False) is not None:  # type: ignore[arg-type]  # documented says so
             yield name, value[1:]
         elif name not in ("type_comment", "type_ignores", "kind"):
             yield name, value

@@ -67,10 +67,10 @@ def _import(name: str, reference: str) -> ModuleType:
 
 
 def _import_error(error: BaseException, name: str, reference: str) -> UserCodeError:
-    missing = isinstance(error, ModuleNotFoundError) and error.name is not None
-    if missing and (name == error.name or name.startswith(f"{error.name}.")):  # type: ignore[attr-defined]  # missing says so
+    missing = error.name if isinstance(error, ModuleNotFoundError) else None
+    if missing and (name == missing or name.startswith(f"{missing}.")):
         return UserCodeError(
-            f"{reference}: there is no module {error.name!r} in {Path.cwd()}",  # type: ignore[attr-defined]
+            f"{reference}: there is no module {missing!r} in {Path.cwd()}",
             hint="name the file by its path with dots, or add its folder to python-path",
         )
     hint = "add it to your requirements (`install`)" if missing else "mend the module; its traceback is above"

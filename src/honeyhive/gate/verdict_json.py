@@ -44,7 +44,7 @@ def from_json(data: Any) -> Verdict:
 
 @cache
 def _adapter() -> TypeAdapter[Verdict]:
-    from pydantic import TypeAdapter  # noqa: PLC0415
+    from pydantic import TypeAdapter  # noqa: PLC0415 - slow to load, and only reading needs it
 
     return TypeAdapter(Verdict)
 

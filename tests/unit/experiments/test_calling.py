@@ -17,7 +17,7 @@ from honeyhive.experiments.calling import Binding, bind_evaluator, bind_function
 
 # Each value names its own source, so that what arrives where can be read off.
 VALUES = {source: f"<{source}>" for source in ("inputs", "ground_truth", "datapoint", "outputs", "tracer")}
-I, G, D, O, T = (VALUES[name] for name in ("inputs", "ground_truth", "datapoint", "outputs", "tracer"))  # noqa: E741
+I, G, D, O, T = (VALUES[name] for name in ("inputs", "ground_truth", "datapoint", "outputs", "tracer"))  # noqa: E741 - initials, in a table
 
 Call = tuple[tuple[Any, ...], dict[str, Any]]
 
