@@ -13,7 +13,7 @@ from honeyhive.ci.pipeline import Edge, Judged, experiment_folder, make_case, re
 from honeyhive.ci.publish import append_outputs, append_summary, write_file, write_json
 from honeyhive.ci.settings import Settings
 from honeyhive.documents import Malformed, load_json
-from honeyhive.errors import InputError, NoDecisionError, ReportingError, RunFileError
+from honeyhive.errors import HoneyHiveError, InputError, NoDecisionError, ReportingError, RunFileError
 from honeyhive.gate.broken import Broken, Finding
 from honeyhive.gate.checks import Check, Reason, Status
 from honeyhive.gate.headline import headline
@@ -242,7 +242,10 @@ def exit_code(judged: Sequence[Judged]) -> int:
     """The job's exit code: a signal first, then what is wrong or broken, then the verdicts."""
     codes = {item.finding.exit_code for item in judged}
     signals = [code for code in codes if code > 128]
-    return signals[0] if signals else next((code for code in (70, 2, 3, 1, 4) if code in codes), 0)
+    if signals:
+        return signals[0]
+    unknown = HoneyHiveError.exit_code if any(codes) else 0  # a code that nobody planned for is no success
+    return next((code for code in (HoneyHiveError.exit_code, 2, 3, 1, 4) if code in codes), unknown)
 
 
 def conclude(judged: Sequence[Judged], policies: Policies, problems: Sequence[ReportingError] = ()) -> Conclusion:

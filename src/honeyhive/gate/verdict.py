@@ -112,12 +112,6 @@ def judge(cases: Sequence[Case]) -> tuple[Verdict, ...]:
     )
 
 
-def job_exit_code(verdicts: Sequence[Verdict]) -> int:
-    """The exit code of several verdicts in one job: a failed threshold first, then no decision, then 0."""
-    codes = {verdict.exit_code for verdict in verdicts}
-    return next((code for code in (1, 4) if code in codes), 0)
-
-
 def _contests(case: Case) -> Iterator[Contest]:
     for threshold in _settled(case):
         for rule, margin in threshold.margins.items():

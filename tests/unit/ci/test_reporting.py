@@ -71,6 +71,7 @@ def edge(folder: Path, **environ: str) -> Edge:
         ([FAILED, Broken(experiment="x", title="Cancelled", message="stopped", exit_code=143)], 143, "broken"),
         ([Broken(experiment="x", title="No decision", message="no", exit_code=4), FAILED], 1, "broken"),
         ([Broken(experiment="x", title="Internal error", message="no", exit_code=70), WRONG], 70, "broken"),
+        ([Broken(experiment="x", title="Unheard of", message="no", exit_code=9)], 70, "broken"),
         ([verdict(low_power()), PASSED], 0, "undecided"),
     ],
 )

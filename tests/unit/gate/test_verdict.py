@@ -13,7 +13,7 @@ from builders_verdict import CRASH, FAULT, case, judged, outcomes, pass_fail, sc
 from honeyhive.errors import ConfigError
 from honeyhive.gate.checks import Check, Reason, Rule, Status
 from honeyhive.gate.metrics import Direction, Kind
-from honeyhive.gate.verdict import MetricSummary, Policies, Policy, Side, Verdict, job_exit_code, judge
+from honeyhive.gate.verdict import MetricSummary, Policies, Policy, Side, Verdict, judge
 from honeyhive.gate.verdict_json import from_json, to_json
 from honeyhive.result import RunResult
 
@@ -208,15 +208,6 @@ def test_each_experiment_keeps_its_own_verdict_and_order() -> None:
         ("good", Status.PASSED),
     ]
     assert judge([]) == ()
-
-
-def test_a_failed_threshold_is_the_jobs_exit_code_before_an_open_question() -> None:
-    failed = judged(*pass_fail(50, worse=20), DROP)
-    open_question = judged(scores("correct", [True]), None, DROP, policies(on_missing_baseline=FAIL))
-    passed = judged(*pass_fail(50), DROP)
-    assert job_exit_code([passed, open_question, failed]) == 1
-    assert job_exit_code([passed, open_question]) == 4
-    assert job_exit_code([passed]) == job_exit_code([]) == 0
 
 
 def test_a_threshold_that_a_rate_can_never_reach_is_refused_once_it_is_known_to_be_one() -> None:
