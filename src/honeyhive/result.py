@@ -27,7 +27,10 @@ class Fault:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Attempt:
-    """What both kinds of outcome know of their datapoint."""
+    """What both kinds of outcome know of their datapoint.
+
+    `retry` is what became of it when it was tried once more, as the run does with datapoints that must pass.
+    """
 
     index: int
     repeat: int = 0
@@ -40,6 +43,7 @@ class _Attempt:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     duration_ms: float | None = None
     session_id: str | None = None
+    retry: Scored | Failed | None = None
 
     @property
     def key(self) -> tuple[str, int]:

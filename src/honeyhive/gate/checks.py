@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from honeyhive.gate.metrics import Direction, Kind
+from honeyhive.gate.metrics import Decide, Direction, Kind
 
 
 class Status(StrEnum):
@@ -17,12 +17,13 @@ class Status(StrEnum):
 
 
 class Rule(StrEnum):
-    """What the user allowed: a bound on the candidate, or on its distance from the baseline."""
+    """What the user allowed: a bound on the candidate, or on its distance from the baseline; or what has to pass."""
 
     MIN = "min"
     MAX = "max"
     MAX_DROP = "max-drop"
     MAX_INCREASE = "max-increase"
+    MUST_PASS = "must-pass"
 
 
 class Reason(StrEnum):
@@ -31,6 +32,7 @@ class Reason(StrEnum):
     MET = "met"
     BELOW_MIN = "below_min"
     ABOVE_MAX = "above_max"
+    TOO_FEW = "too_few"
     NO_DATA = "no_data"
     MISSING_METRIC = "missing_metric"
 
@@ -47,6 +49,7 @@ class Reason(StrEnum):
     DATASET_CHANGED = "dataset_changed"
     NOT_COMPARABLE = "not_comparable"
     ONE_PAIR = "one_pair"
+    ONE_CLUSTER = "one_cluster"
     ZERO_BASELINE = "zero_baseline"
     UNBOUNDED_ERRORS = "unbounded_errors"
 
@@ -55,13 +58,24 @@ INCOMPARABLE = frozenset({Reason.NO_PAIRS, Reason.DATASET_CHANGED, Reason.NOT_CO
 """The reasons that the policy `on-incomparable` is about."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Place:
+    """A datapoint by its id, and the line of the dataset that it came from."""
+
+    datapoint_id: str
+    line: int | None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """One rule applied to one metric.
+    """One rule applied to one metric, which may carry an aggregate: `latency_ms.p95`.
 
-    `candidate` and `baseline` are means: over all datapoints for a bound, over the paired ones for a comparison.
-    `estimate`, `lower` and `upper` are in goodness units of the metric (negative is worse; 1 − ratio for latency
-    and cost), `limit` in the metric's own. Every number is finite, or `None` where it cannot be computed.
+    `candidate` and `baseline` are means (or what the aggregate says): over all datapoints for a bound, over the paired
+    ones for a comparison; for `must-pass` the share of the `n` tagged datapoints that passed. `estimate`, `lower` and
+    `upper` are in goodness units of the metric (negative is worse; 1 − ratio for latency and cost), `limit` in the
+    metric's own. `clusters` is how many independent ones the pairs are worth. `not_passed` and `flaky` name the first
+    datapoints that did not pass, or only when tried again. Every number is finite, or `None` where it cannot be
+    computed.
     """
 
     metric: str
@@ -70,6 +84,7 @@ class Check:
     rule: Rule
     limit: float | None
     allowed: str
+    decide: Decide = Decide.TESTED
     gating: bool = True
     status: Status
     reason: Reason
@@ -83,6 +98,9 @@ class Check:
     n: int = 0
     worse: int | None = None
     better: int | None = None
+    clusters: float | None = None
+    not_passed: tuple[Place, ...] = ()
+    flaky: tuple[Place, ...] = ()
     smallest_detectable: float | None = None
     needed: int | None = None
     message: str = ""

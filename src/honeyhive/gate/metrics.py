@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Any
+
+from honeyhive.result import Score
 
 
 class Kind(StrEnum):
@@ -13,6 +16,18 @@ class Kind(StrEnum):
     SCORE = "score"
     LATENCY = "latency"
     COST = "cost"
+
+
+class Decide(StrEnum):
+    """How a comparison is decided.
+
+    `TESTED` fails what is worse than allowed and unlikely by chance, `POINT` whatever is worse than allowed, and with
+    `STRICT` what the data cannot tell fails too.
+    """
+
+    TESTED = "tested"
+    POINT = "point"
+    STRICT = "strict"
 
 
 class Direction(StrEnum):
@@ -30,12 +45,18 @@ BUILT_IN = (LATENCY, ERRORS)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Metric:
-    """A metric by name. `kind` is `None` until its values tell; `bounds` is `None` where no range is known."""
+    """A metric by name. `kind` is `None` until its values tell; `bounds` is `None` where no range is known.
+
+    `labels` are rates too: a score is a label, and what counts is whether it is the one that was expected. `cluster`
+    is the key of the datapoints' `inputs` or `metadata` that groups those which depend on each other.
+    """
 
     name: str
     kind: Kind | None = None
     direction: Direction = Direction.HIGHER
     bounds: tuple[float, float] | None = None
+    labels: bool = False
+    cluster: str | None = None
 
     @property
     def worst(self) -> float | None:
@@ -58,6 +79,17 @@ class Metric:
         """The metric with its kind settled; a rate lies between 0 and 1 unless the user said otherwise."""
         bounds = (0.0, 1.0) if kind is Kind.RATE and self.bounds is None else self.bounds
         return replace(self, kind=kind, bounds=bounds)
+
+
+def expected(label: Score, ground_truth: Any) -> bool | None:
+    """Whether a label is the one that was expected; `None` where nothing says so.
+
+    An evaluator that compares labels itself says `True` or `False`. A number stands for a class, and is held against a
+    ground truth that is a number too.
+    """
+    if label is None or isinstance(label, bool):
+        return label
+    return label == ground_truth if isinstance(ground_truth, int | float) else None
 
 
 def default_metric(name: str) -> Metric:

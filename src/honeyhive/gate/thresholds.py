@@ -13,7 +13,8 @@ from typing import Any
 from honeyhive.documents import shown
 from honeyhive.errors import ConfigError
 from honeyhive.gate.checks import Rule
-from honeyhive.gate.metrics import BUILT_IN, ERRORS, Direction, Kind, Metric, default_metric
+from honeyhive.gate.aggregates import Aggregate
+from honeyhive.gate.metrics import BUILT_IN, ERRORS, Decide, Direction, Kind, Metric, default_metric
 
 DEFAULT_ERROR_RATE = 0.05
 """The share of datapoints that may go wrong where the user sets no `errors` threshold."""
@@ -62,16 +63,22 @@ class Margin:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Threshold:
-    """Everything that the user said about one metric."""
+    """Everything that the user said about one metric, or about an aggregate of it.
+
+    `must_pass` is whether the datapoints tagged `must-pass` have to pass it; `None` where the user does not say.
+    """
 
     metric: Metric
+    aggregate: Aggregate | None = None
     bounds: Mapping[Rule, float]
     margins: Mapping[Rule, Margin]
+    must_pass: bool | None = None
+    decide: Decide = Decide.TESTED
 
     @property
     def name(self) -> str:
-        """The metric's name."""
-        return self.metric.name
+        """What the user calls it: the metric's name, and the aggregate where there is one."""
+        return self.metric.name if self.aggregate is None else f"{self.metric.name}.{self.aggregate}"
 
     def settings(self) -> dict[str, Any]:
         """The threshold as YAML has it; `parse_threshold` gives the same threshold back."""

@@ -1,0 +1,58 @@
+"""What a metric's scores come to in one number, where it is not their mean: `latency_ms.p95`, `cost.total`."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from honeyhive.gate.samples import quantile
+from honeyhive.gate.student import mean, saturated
+
+WORDS = ("mean", "median", "total", "p95")
+"""What may stand after a metric's name; besides `p95`, any other percentile from `p1` to `p99`."""
+
+_SUFFIX = re.compile(r"(?P<metric>.+)\.(?P<word>mean|median|total|p[1-9][0-9]?)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregate:
+    """One way to make a number of many, by the word that the user writes for it."""
+
+    word: str
+
+    def __str__(self) -> str:
+        """The word."""
+        return self.word
+
+    @property
+    def least(self) -> int:
+        """How many scores it takes: a percentile with none beyond it is no more than the largest there happens to be.
+
+        For `p95` that is 20, in general 1/(1 − q) or 1/q, whichever is more.
+        """
+        percent = self._percent
+        return 1 if percent is None or self.word == "median" else math.ceil(100 / min(percent, 100 - percent))
+
+    def of(self, scores: Sequence[float]) -> float | None:
+        """The number; percentiles by type 7 (Hyndman & Fan 1996). `None` where there are fewer than `least`."""
+        if len(scores) < self.least:
+            return None
+        if self.word == "mean":
+            return mean(scores)
+        if self.word == "total":
+            return saturated(mean(scores) * len(scores))
+        return quantile(scores, (self._percent or 50) / 100)
+
+    @property
+    def _percent(self) -> int | None:
+        if self.word == "median":
+            return 50
+        return int(self.word[1:]) if self.word[0] == "p" else None
+
+
+def split(name: str) -> tuple[str, Aggregate | None]:
+    """The metric that a name in the thresholds is about, and the aggregate that it carries."""
+    found = _SUFFIX.fullmatch(name)
+    return (found["metric"], Aggregate(found["word"])) if found else (name, None)
