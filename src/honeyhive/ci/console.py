@@ -10,7 +10,7 @@ from typing import TextIO
 from honeyhive.ci.commands import neutralise
 from honeyhive.experiments.core import Observer, Progress
 from honeyhive.gate.metrics import ERRORS, LATENCY, Kind, default_metric
-from honeyhive.gate.scores import Mean, ScoreTable
+from honeyhive.gate.scores import Sample, ScoreTable
 from honeyhive.result import RunResult
 
 _LOG_INTERVAL = 5.0
@@ -92,20 +92,20 @@ def run_lines(run: RunResult) -> Iterator[str]:
             continue
         metric = default_metric(name)
         metric = metric.of_kind(metric.kind or table.kind(name) or Kind.SCORE)
-        mean = table.mean(metric)
-        if mean.value is None:
+        sample = table.sample(metric)
+        if sample.mean is None:
             continue
         if metric.kind is Kind.RATE and name != ERRORS:
-            yield f"{name}: {mean.value * mean.n:,.10g} of {mean.n:,} ({mean.value:.1%})"
+            yield f"{name}: {sample.mean * sample.n:,.10g} of {sample.n:,} ({sample.mean:.1%})"
         elif name == ERRORS:
-            yield f"{name}: {table.errors:,} of {len(table):,} ({mean.value:.1%})"
+            yield f"{name}: {table.errors:,} of {len(table):,} ({sample.mean:.1%})"
         else:
-            unit, without = (" ms", "") if name == LATENCY else ("", _without(mean))
-            yield f"{name}: {mean.value:.4g}{unit} (mean of {mean.n:,}{without})"
+            unit, without = (" ms", "") if name == LATENCY else ("", _without(sample))
+            yield f"{name}: {sample.mean:.4g}{unit} (mean of {sample.n:,}{without})"
 
 
-def _without(mean: Mean) -> str:
-    left_out = {"not applicable": mean.not_applicable, "with an error": mean.errors}
+def _without(sample: Sample) -> str:
+    left_out = {"not applicable": sample.not_applicable, "with an error": sample.errors}
     return "".join(f", {count:,} {why}" for why, count in left_out.items() if count)
 
 

@@ -183,7 +183,7 @@ def make_case(
             details=_block_to_paste(comparison),
         )
     kinds = {metric: found.metric.kind for metric, found in comparison.metrics.items()}
-    settled = tuple(t.settled(kind) if (kind := kinds[t.name]) else t for t in declared)
+    settled = tuple(t.settled(kind) if (kind := kinds[t.metric.name]) else t for t in declared)
     return Case(experiment=name, comparison=comparison, thresholds=settled, policies=settings.policies)
 
 

@@ -1,14 +1,48 @@
-"""The datapoints that have to pass whatever the rest does: those with the tag `must-pass`, by which metrics, and when."""
+"""The datapoints that have to pass, whatever the mean does: those with the tag `must-pass`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
 
+from honeyhive.gate.checks import Check, Place, Reason, Rule, Status
 from honeyhive.gate.metrics import ERRORS, Direction, Kind, Metric, default_metric, expected
 from honeyhive.gate.thresholds import Threshold
 from honeyhive.result import Failed, Outcome
 
 TAG = "must-pass"
+
+NAMED = 50
+"""How many datapoints of a check are named."""
+
+
+class Standing(StrEnum):
+    """Where a tagged datapoint stands by one metric."""
+
+    PASSED = "passed"
+    FLAKY = "flaky"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tagged:
+    """A tagged datapoint, and what became of each repeat of it."""
+
+    place: Place
+    outcomes: tuple[Outcome, ...]
+
+    def standing(self, metric: Metric) -> Standing | None:
+        """Whether at least half of the repeats pass, or of those tried again; `None` where the metric says nothing."""
+        first = [(outcome, passes(outcome, metric)) for outcome in self.outcomes]
+        applying = [passed for _, passed in first if passed is not None]
+        if not applying:
+            return None
+        if _enough(applying):
+            return Standing.PASSED
+        again = [outcome.retry for outcome, passed in first if passed is False and outcome.retry is not None]
+        retried = [passes(outcome, metric) is True for outcome in again]
+        return Standing.FLAKY if retried and _enough(retried) else Standing.FAILED
 
 
 def passes(outcome: Outcome, metric: Metric) -> bool | None:
@@ -21,11 +55,6 @@ def passes(outcome: Outcome, metric: Metric) -> bool | None:
     if metric.labels:
         score = expected(score, outcome.ground_truth)
     return None if score is None else score == (1 if metric.direction is Direction.HIGHER else 0)
-
-
-def majority(passed: int, attempts: int) -> bool:
-    """Whether so many of the attempts at one datapoint are enough: at least half, rounded up."""
-    return attempts > 0 and 2 * passed >= attempts
 
 
 def retry_rule(thresholds: Sequence[Threshold]) -> Callable[[Outcome], bool]:
@@ -46,7 +75,67 @@ def retry_rule(thresholds: Sequence[Threshold]) -> Callable[[Outcome], bool]:
             return True
         pass_fail = {name for name, score in outcome.scores.items() if isinstance(score, bool)}
         asked = (named or pass_fail | rates | outcome.faults.keys()) - exempt
-        found = [passes(outcome, metrics.get(name) or default_metric(name)) for name in asked]
-        return False in found
+        return any(passes(outcome, metrics.get(name) or default_metric(name)) is False for name in asked)
 
     return fails
+
+
+def must_pass_checks(
+    metrics: Mapping[str, tuple[Metric, bool]], tagged: Sequence[Tagged], thresholds: Sequence[Threshold]
+) -> Iterator[Check]:
+    """One check for each metric that the tagged datapoints have to pass: those that the user names.
+
+    Where none is named, every pass/fail metric, and where there is none either, that nothing goes wrong. `metrics`
+    tells of each whether the run has measured it. A named metric has to apply to every tagged datapoint; of the
+    others at least one has to.
+    """
+    named = [threshold.name for threshold in thresholds if threshold.must_pass]
+    asked = named or (_pass_fail(metrics, thresholds) if tagged else [])
+    for name in asked:
+        metric, measured = metrics[name]
+        if not measured:
+            yield _check(metric, [], Status.FAILED, Reason.MISSING_METRIC)
+            continue
+        found = [(one.place, one.standing(metric)) for one in tagged]
+        silent = {one.place for one in tagged if all(one.standing(metrics[other][0]) is None for other in asked)}
+        found = [
+            (place, standing or Standing.FAILED)
+            for place, standing in found
+            if standing is not None or named or place in silent
+        ]
+        failed = any(standing is Standing.FAILED for _, standing in found)
+        if tagged and not found:  # the metric applies to none of them: another one does
+            continue
+        reason = Reason.BELOW_MIN if failed else Reason.MET if found else Reason.NO_DATA
+        yield _check(metric, found, Status.PASSED if reason is Reason.MET else Status.FAILED, reason)
+
+
+def _pass_fail(metrics: Mapping[str, tuple[Metric, bool]], thresholds: Sequence[Threshold]) -> list[str]:
+    exempt = {threshold.metric.name for threshold in thresholds if threshold.must_pass is False}
+    rates = [
+        name for name, (metric, measured) in metrics.items() if metric.kind is Kind.RATE and measured and name != ERRORS
+    ]
+    return [name for name in rates or [ERRORS] if name not in exempt]
+
+
+def _enough(passed: Sequence[bool]) -> bool:
+    return 2 * sum(passed) >= len(passed)
+
+
+def _check(metric: Metric, found: Sequence[tuple[Place, Standing]], status: Status, reason: Reason) -> Check:
+    places = {wanted: [place for place, standing in found if standing is wanted] for wanted in Standing}
+    passed = len(found) - len(places[Standing.FAILED])
+    return Check(
+        metric=metric.name,
+        kind=Kind.RATE,
+        direction=metric.direction,
+        rule=Rule.MUST_PASS,
+        limit=1.0,
+        allowed="true",
+        status=status,
+        reason=reason,
+        candidate=passed / len(found) if found else None,
+        n=len(found),
+        not_passed=tuple(places[Standing.FAILED][:NAMED]),
+        flaky=tuple(places[Standing.FLAKY][:NAMED]),
+    )

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from honeyhive.gate.checks import Check, Reason, Rule, Status
-from honeyhive.gate.comparison import Comparison, MetricComparison, Pairs
-from honeyhive.gate.metrics import Kind
+import math
+
+from honeyhive.gate.aggregates import Aggregate
+from honeyhive.gate.checks import INCOMPARABLE, Check, Reason, Rule, Status
+from honeyhive.gate.comparison import Comparison, MetricComparison
+from honeyhive.gate.metrics import Decide, Kind
+from honeyhive.gate.pairs import Pairs
 from honeyhive.gate.planning import (
     needed_for_rate,
     needed_for_score,
@@ -20,6 +24,9 @@ from honeyhive.gate.thresholds import Margin, Threshold
 
 ALPHA = 0.05
 """How often a comparison may fail by chance alone (one-sided)."""
+
+LEAST_CLUSTERS = 1.5
+"""Datapoints that are worth fewer independent clusters than this are one cluster, and of one there is no spread."""
 
 COMPARABLE_SHARE = 0.8
 """A smaller share of paired datapoints than this makes two runs of different datasets."""
@@ -36,6 +43,11 @@ class Contest:
     threshold: Threshold
     rule: Rule
     margin: Margin
+
+    @property
+    def decide(self) -> Decide:
+        """How the user wants it decided."""
+        return self.threshold.decide
 
     @property
     def gating(self) -> bool:
@@ -58,7 +70,8 @@ class Contest:
     @property
     def p(self) -> float | None:
         """The p-value that takes part in the correction; `None` where the question is not one for statistics."""
-        return self.test.p if self.test and self.gating and self.obstacle() is None else None
+        asked = self.test and self.gating and self.decide is not Decide.POINT and self.obstacle() is None
+        return self.test.p if self.test and asked else None
 
     def obstacle(self) -> Reason | None:
         """What keeps the two runs from being compared on this metric, if anything does: the first that holds."""
@@ -77,42 +90,51 @@ class Contest:
     def _weakness(self, pairs: Pairs | None) -> Reason | None:
         if pairs is None:
             return Reason.NO_PAIRS
-        if pairs.test is None or (pairs.test.n < 2 and not pairs.pass_fail):
+        test, point = pairs.test, self.decide is Decide.POINT
+        if test is None or (test.n < 2 and test.p is None and not point):
             return Reason.ONE_PAIR
-        return Reason.ZERO_BASELINE if self.limit is None or pairs.test.p is None else None
+        if test.effective_clusters is not None and test.effective_clusters < LEAST_CLUSTERS and not point:
+            return Reason.ONE_CLUSTER
+        undefined = test.estimate is None or (test.p is None and not point)
+        return Reason.ZERO_BASELINE if self.limit is None or undefined else None
 
 
 def bound_checks(comparison: Comparison, threshold: Threshold) -> Iterator[Check]:
-    """The checks of `min` and `max`: the candidate's own mean, over all its datapoints."""
-    found = comparison.metrics[threshold.name]
+    """The checks of `min` and `max`: the candidate's own mean or aggregate, over all its datapoints."""
+    found, aggregate = comparison.metrics[threshold.metric.name], threshold.aggregate
+    counted = aggregate == Aggregate("total") and found.metric.kind is Kind.RATE
     for rule, bound in threshold.bounds.items():
-        status, reason = _bound_outcome(found, rule, bound)
+        status, reason = _bound_outcome(found, aggregate, rule, bound)
         yield Check(
             metric=threshold.name,
-            kind=found.metric.kind,
+            kind=Kind.SCORE if counted else found.metric.kind,
             direction=found.metric.direction,
             rule=rule,
             limit=bound,
             allowed=threshold.written(rule),
             status=status,
             reason=reason,
-            candidate=found.candidate.value,
-            baseline=found.baseline.value if found.baseline else None,
+            candidate=found.candidate.value(aggregate),
+            baseline=found.baseline.value(aggregate) if found.baseline else None,
             n=found.candidate.n,
         )
 
 
-def _bound_outcome(found: MetricComparison, rule: Rule, bound: float) -> tuple[Status, Reason]:
+def _bound_outcome(
+    found: MetricComparison, aggregate: Aggregate | None, rule: Rule, bound: float
+) -> tuple[Status, Reason]:
     if not found.measured:
         return Status.FAILED, Reason.MISSING_METRIC
     if found.metric.errors_unbounded and found.candidate.errors:
         return Status.UNDECIDED, Reason.UNBOUNDED_ERRORS
-    mean = found.candidate.value
-    if mean is None:
+    if not found.candidate.n:
         return Status.FAILED, Reason.NO_DATA
-    if rule is Rule.MIN and mean < bound - TIE:
+    value = found.candidate.value(aggregate)
+    if value is None:
+        return Status.UNDECIDED, Reason.TOO_FEW
+    if rule is Rule.MIN and value < bound - TIE:
         return Status.FAILED, Reason.BELOW_MIN
-    if rule is Rule.MAX and mean > bound + TIE:
+    if rule is Rule.MAX and value > bound + TIE:
         return Status.FAILED, Reason.ABOVE_MAX
     return Status.PASSED, Reason.MET
 
@@ -130,11 +152,12 @@ def contest_check(contest: Contest, p_adjusted: float | None) -> Check:
         rule=contest.rule,
         limit=contest.limit,
         allowed=contest.threshold.written(contest.rule),
+        decide=contest.decide,
         gating=contest.gating,
         status=status,
         reason=reason,
-        candidate=shown.candidate if shown else found.candidate.value,
-        baseline=shown.baseline if shown else (found.baseline.value if found.baseline else None),
+        candidate=shown.candidate if shown else found.candidate.mean,
+        baseline=shown.baseline if shown else (found.baseline.mean if found.baseline else None),
         estimate=test.estimate if test and shown else None,
         lower=test.lower if test and shown else None,
         upper=test.upper if test and shown else None,
@@ -143,6 +166,7 @@ def contest_check(contest: Contest, p_adjusted: float | None) -> Check:
         n=pairs.n if pairs else 0,
         worse=pairs.worse if pairs and pairs.pass_fail else None,
         better=pairs.better if pairs and pairs.pass_fail else None,
+        clusters=test.effective_clusters if test else None,
         smallest_detectable=detectable,
         needed=needed,
     )
@@ -151,17 +175,30 @@ def contest_check(contest: Contest, p_adjusted: float | None) -> Check:
 def _contest_outcome(contest: Contest, p_adjusted: float | None) -> tuple[Status, Reason]:
     obstacle = contest.obstacle()
     if obstacle is not None:
-        return Status.FAILED if obstacle is Reason.MISSING_METRIC else Status.UNDECIDED, obstacle
+        missing = obstacle is Reason.MISSING_METRIC or (contest.decide is Decide.STRICT and _unproven(obstacle))
+        return Status.FAILED if missing else Status.UNDECIDED, obstacle
     test, limit = contest.test, contest.limit
-    if test is None or limit is None or test.p is None or test.estimate is None:  # what obstacle() has ruled out
+    if test is None or limit is None:  # what obstacle() has ruled out
         return Status.UNDECIDED, Reason.ONE_PAIR
-    p_holm = p_adjusted if p_adjusted is not None else test.p
-    return _seven_rules(test, test.p, p_holm, limit)
+    if contest.decide is Decide.POINT:
+        return point_outcome(test, limit)
+    status, reason = outcome(test, test.p if p_adjusted is None else p_adjusted, limit)
+    unproven = contest.decide is Decide.STRICT and status is Status.UNDECIDED
+    return Status.FAILED if unproven else status, reason
 
 
-def _seven_rules(test: PairedTest, p: float, p_holm: float, limit: float) -> tuple[Status, Reason]:
-    """The first that holds; the order is the definition."""
-    estimate = test.estimate or 0.0
+def _unproven(reason: Reason) -> bool:
+    """Whether it is the candidate that has to prove itself, and not the baseline that is missing or another."""
+    return reason is not Reason.NO_BASELINE and reason not in INCOMPARABLE
+
+
+def outcome(test: PairedTest, p_adjusted: float | None, limit: float) -> tuple[Status, Reason]:
+    """The verdict on a tested comparison: of the seven rules the first that holds; the order is the definition.
+
+    `p_adjusted` is the test's p after the correction for the other comparisons of the job, `limit` the margin.
+    """
+    estimate, p = test.estimate or 0.0, 1.0 if test.p is None else test.p
+    p_holm = p if p_adjusted is None else p_adjusted
     improved = test.p_better is not None and test.p_better <= ALPHA and estimate > 0
     rules = (
         (p_holm <= ALPHA and estimate < -limit - TIE, Status.FAILED, Reason.REGRESSED),
@@ -174,18 +211,34 @@ def _seven_rules(test: PairedTest, p: float, p_holm: float, limit: float) -> tup
     return next(((status, reason) for holds, status, reason in rules if holds), (Status.UNDECIDED, Reason.LOW_POWER))
 
 
+def point_outcome(test: PairedTest, limit: float) -> tuple[Status, Reason]:
+    """The verdict by the estimate alone, for what gives the same scores each time that it runs."""
+    estimate = test.estimate or 0.0
+    rules = (
+        (estimate < -limit - TIE, Status.FAILED, Reason.REGRESSED),
+        (test.changed == 0, Status.PASSED, Reason.UNCHANGED),
+        (estimate > TIE, Status.PASSED, Reason.IMPROVED),
+    )
+    return next(((status, reason) for holds, status, reason in rules if holds), (Status.PASSED, Reason.WITHIN_MARGIN))
+
+
 def _power(contest: Contest) -> tuple[float | None, int | None]:
     """The smallest drop that this many pairs show four times of five, and how many pairs the margin would need."""
     pairs, test, limit = contest.found.pairs, contest.test, contest.limit
-    if pairs is None or test is None or contest.found.metric.kind in (Kind.LATENCY, Kind.COST):
+    if pairs is None or test is None or contest.decide is Decide.POINT:
         return None, None
-    if pairs.pass_fail:
-        detectable: float | None = smallest_detectable_rate(pairs.n, pairs.worse, pairs.better)
+    if pairs.pass_fail and test.sd is None:
+        detectable = smallest_detectable_rate(pairs.n, pairs.worse, pairs.better)
         discordance = (2 * min(pairs.worse, pairs.better) + 1) / (pairs.n + 2)
         needed = needed_for_rate(limit, discordance) if limit else None
-    elif test.sd:
-        detectable = smallest_detectable_score(pairs.n, test.sd)
-        needed = needed_for_score(limit, test.sd) if limit else None
+    elif test.sd and test.se:
+        # With clusters a datapoint is worth less than it would be alone: as if it varied more.
+        sd = test.sd if test.effective_clusters is None else test.se * math.sqrt(test.n)
+        detectable, scaled = smallest_detectable_score(test.n, sd), limit
+        if contest.found.metric.kind is Kind.LATENCY:  # the test is of logarithms
+            detectable = None if detectable is None else saturated(math.expm1(min(detectable, 700)))
+            scaled = None if limit is None else math.log1p(limit)
+        needed = needed_for_score(scaled, sd) if scaled else None
     else:
         return None, None
     too_few = needed is not None and detectable is not None and limit is not None and limit < detectable

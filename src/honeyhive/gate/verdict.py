@@ -8,9 +8,11 @@ from enum import StrEnum
 
 from honeyhive.gate import warnings, words
 from honeyhive.gate.checks import INCOMPARABLE, Check, Reason, Status
-from honeyhive.gate.comparison import Change, Comparison
+from honeyhive.gate.comparison import Change, Comparison, MetricComparison, Removed
 from honeyhive.gate.metrics import Direction, Kind
+from honeyhive.gate.must_pass import must_pass_checks
 from honeyhive.gate.rules import Contest, bound_checks, contest_check
+from honeyhive.gate.samples import wilson
 from honeyhive.gate.statistics import holm
 from honeyhive.gate.thresholds import Threshold
 from honeyhive.result import RunResult
@@ -54,7 +56,13 @@ class Side:
 
 @dataclass(frozen=True, kw_only=True)
 class MetricSummary:
-    """A metric of the candidate, whether or not a threshold is about it; means, `None` where there is none."""
+    """A metric of the candidate, whether or not a threshold is about it; means, `None` where there is none.
+
+    `candidate` and `baseline` are over the pairs where there are pairs. `lower` and `upper` are 95 % limits (each
+    one-sided) of the candidate's own rate, for pass/fail metrics of one repeat. `removed` is the baseline's mean over
+    the datapoints that the candidate does not have, `relabelled` the share of the pairs with another label. The chance
+    that all repeats of a datapoint pass is in `all_passed` and `baseline_all_passed`.
+    """
 
     metric: str
     kind: Kind | None
@@ -63,6 +71,12 @@ class MetricSummary:
     baseline: float | None
     estimate: float | None
     n: int
+    lower: float | None = None
+    upper: float | None = None
+    removed: float | None = None
+    relabelled: float | None = None
+    all_passed: float | None = None
+    baseline_all_passed: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +95,7 @@ class Verdict:
     checks: tuple[Check, ...]
     metrics: tuple[MetricSummary, ...]
     changes: tuple[Change, ...]
+    removed_datapoints: tuple[Removed, ...] = ()
     warnings: tuple[str, ...]
     exit_code: int
 
@@ -103,13 +118,18 @@ def judge(cases: Sequence[Case]) -> tuple[Verdict, ...]:
     The comparisons of all cases are one family: to fail one takes p <= 0.05 after Holm's correction over all.
     Raises `ConfigError` where a threshold makes no sense for what its metric turned out to be.
     """
+    return tuple(_verdict(case, checks) for case, checks in zip(cases, checked(cases), strict=True))
+
+
+def checked(cases: Sequence[Case]) -> list[list[Check]]:
+    """What `judge` decides, without the words for it: the checks of each case."""
     contests = [list(_contests(case)) for case in cases]
     tested = [contest for family in contests for contest in family if contest.p is not None]
     adjusted = dict(zip(map(id, tested), holm([contest.p or 0.0 for contest in tested]), strict=True))
-    return tuple(
-        _verdict(case, [contest_check(contest, adjusted.get(id(contest))) for contest in family])
+    return [
+        [*(contest_check(contest, adjusted.get(id(contest))) for contest in family), *_contracts(case)]
         for case, family in zip(cases, contests, strict=True)
-    )
+    ]
 
 
 def _contests(case: Case) -> Iterator[Contest]:
@@ -124,23 +144,23 @@ def _contests(case: Case) -> Iterator[Contest]:
             )
 
 
+def _contracts(case: Case) -> Iterator[Check]:
+    comparison, thresholds = case.comparison, list(_settled(case))
+    for threshold in thresholds:
+        yield from bound_checks(comparison, threshold)
+    metrics = {name: (found.metric, found.measured) for name, found in comparison.metrics.items()}
+    yield from must_pass_checks(metrics, comparison.tagged, thresholds)
+
+
 def _settled(case: Case) -> Iterator[Threshold]:
     for threshold in case.thresholds:
-        kind = case.comparison.metrics[threshold.name].metric.kind
+        kind = case.comparison.metrics[threshold.metric.name].metric.kind
         yield threshold.settled(kind) if kind else threshold
 
 
-def _verdict(case: Case, contested: Sequence[Check]) -> Verdict:
-    bounds = [check for threshold in _settled(case) for check in bound_checks(case.comparison, threshold)]
+def _verdict(case: Case, checks: Sequence[Check]) -> Verdict:
     seen = [name for name, found in case.comparison.metrics.items() if found.measured]
-    checks = [
-        replace(
-            c,
-            message=words.message(c),
-            advice=_advice(c, seen),
-        )
-        for c in (*contested, *bounds)
-    ]
+    checks = [replace(c, message=words.message(c), advice=_advice(c, seen)) for c in checks]
     comparison = case.comparison
     return Verdict(
         verdict=_status(checks),
@@ -152,8 +172,9 @@ def _verdict(case: Case, contested: Sequence[Check]) -> Verdict:
         removed=comparison.removed,
         edited=comparison.edited,
         checks=tuple(checks),
-        metrics=tuple(_summaries(comparison)),
+        metrics=tuple(_summary(name, found) for name, found in comparison.metrics.items()),
         changes=comparison.changes,
+        removed_datapoints=comparison.removed_datapoints,
         warnings=(*case.warnings, *warnings.of(comparison)),
         exit_code=_exit_code(checks, case.policies),
     )
@@ -200,15 +221,31 @@ def _side(run: RunResult, count: int, errors: int) -> Side:
     )
 
 
-def _summaries(comparison: Comparison) -> Iterator[MetricSummary]:
-    for name, found in comparison.metrics.items():
-        pairs = found.pairs
-        yield MetricSummary(
-            metric=name,
-            kind=found.metric.kind,
-            direction=found.metric.direction,
-            candidate=pairs.candidate if pairs else found.candidate.value,
-            baseline=pairs.baseline if pairs else (found.baseline.value if found.baseline else None),
-            estimate=pairs.test.estimate if pairs and pairs.test else None,
-            n=pairs.n if pairs else found.candidate.n,
-        )
+def _summary(name: str, found: MetricComparison) -> MetricSummary:
+    pairs, baseline = found.pairs, found.baseline
+    lower, upper = _limits(found)
+    relabelled = found.relabelled
+    return MetricSummary(
+        metric=name,
+        kind=found.metric.kind,
+        direction=found.metric.direction,
+        candidate=pairs.candidate if pairs else found.candidate.mean,
+        baseline=pairs.baseline if pairs else (baseline.mean if baseline else None),
+        estimate=pairs.test.estimate if pairs and pairs.test else None,
+        n=pairs.n if pairs else found.candidate.n,
+        lower=lower,
+        upper=upper,
+        removed=found.removed.mean if found.removed and found.removed.n else None,
+        relabelled=relabelled / pairs.n if relabelled is not None and pairs else None,
+        all_passed=found.all_passed[0],
+        baseline_all_passed=found.all_passed[1],
+    )
+
+
+def _limits(found: MetricComparison) -> tuple[float | None, float | None]:
+    """What the candidate's own rate may really be, on datapoints of this kind (Wilson); of a rate alone."""
+    sample = found.candidate
+    if found.metric.kind is not Kind.RATE or not sample.n or any(score not in (0, 1) for score in sample.scores):
+        return None, None
+    limits = wilson(round(sum(sample.scores)), sample.n)
+    return limits.lower, limits.upper

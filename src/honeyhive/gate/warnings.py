@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from honeyhive.gate.comparison import Comparison, MetricComparison
 from honeyhive.gate.metrics import LATENCY
-from honeyhive.gate.scores import Mean
+from honeyhive.gate.scores import Sample
 from honeyhive.gate.statistics import TIE
 from honeyhive.gate.thresholds import DEFAULT_ERROR_RATE
 
@@ -70,8 +70,8 @@ def _evaluators(comparison: Comparison) -> Iterator[str]:
         )
 
 
-def _share(mean: Mean) -> float:
-    return 1 - mean.not_applicable / mean.count if mean.count else 0.0
+def _share(sample: Sample) -> float:
+    return 1 - sample.not_applicable / sample.count if sample.count else 0.0
 
 
 def _count(number: int, noun: str) -> str:

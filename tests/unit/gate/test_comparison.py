@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 import random
+from array import array
 from typing import Any
 
 import pytest
@@ -10,9 +11,10 @@ from hypothesis import strategies as st
 
 from builders import failed, run, scored
 from builders_verdict import CRASH, FAULT, Given, compared, judged, outcomes, pass_fail, scores
-from honeyhive.gate.comparison import KEPT_CHANGES, Comparison, MetricComparison, Pairs, compare
+from honeyhive.gate.comparison import KEPT, Comparison, MetricComparison, compare
 from honeyhive.gate.metrics import Direction, Kind
-from honeyhive.gate.scores import Mean
+from honeyhive.gate.pairs import Pairs
+from honeyhive.gate.scores import Sample
 from honeyhive.gate.verdict_json import to_json
 from honeyhive.result import EvaluatorRef, RunResult, Score
 
@@ -65,7 +67,7 @@ def test_without_a_baseline_nothing_is_paired_added_or_removed() -> None:
 def test_all_is_added_to_a_baseline_without_datapoints() -> None:
     found = compare(by_hash({"a": "1"}), run())
     assert (found.added, found.baseline_count, found.paired_share) == (1, 0, 0.0)
-    assert found.metrics["m"].baseline == Mean(measured=False, value=None, n=0, count=0, errors=0, not_applicable=0)
+    assert found.metrics["m"].baseline == Sample(measured=False, scores=array("d"), count=0, errors=0, not_applicable=0)
 
 
 def test_both_runs_count_the_datapoints_that_went_wrong() -> None:
@@ -84,7 +86,7 @@ def test_only_datapoints_that_both_runs_have_a_score_for_are_compared() -> None:
 def test_the_means_of_a_comparison_are_those_of_the_pairs_and_each_run_has_its_own() -> None:
     found = one_metric([1, 3, 8], [1, 1])
     assert found.pairs is not None
-    assert (found.pairs.candidate, found.candidate.value) == (2.0, 4.0)
+    assert (found.pairs.candidate, found.candidate.mean) == (2.0, 4.0)
 
 
 def test_errors_are_the_worst_score_on_both_sides() -> None:
@@ -281,8 +283,8 @@ def test_what_got_worse_is_judged_by_the_metrics_direction() -> None:
 
 def test_no_more_changes_are_kept_than_anybody_reads() -> None:
     found = compare(*pass_fail(300, worse=120, better=110))
-    assert sum(change.better for change in found.changes) == KEPT_CHANGES
-    assert sum(not change.better for change in found.changes) == KEPT_CHANGES
+    assert sum(change.better for change in found.changes) == KEPT
+    assert sum(not change.better for change in found.changes) == KEPT
 
 
 def test_new_errors_are_changes_and_times_are_not() -> None:
@@ -370,7 +372,7 @@ def test_whatever_the_scores_every_number_of_a_comparison_is_finite(candidate: l
 def numbers_of(found: Comparison) -> list[float]:
     numbers: list[Score] = []
     for metric in found.metrics.values():
-        numbers.append(metric.candidate.value)
+        numbers.append(metric.candidate.mean)
         if metric.pairs is not None and metric.pairs.test is not None:
             test = metric.pairs.test
             numbers += [metric.pairs.candidate, metric.pairs.baseline, test.estimate, test.lower, test.upper, test.p]

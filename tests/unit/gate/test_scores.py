@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 import sys
+from array import array
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from builders import evaluators, failed, run, scored
 from builders_verdict import CRASH, FAULT, Given, scores
 from honeyhive.gate.metrics import Direction, Kind, Metric, default_metric
-from honeyhive.gate.scores import Mean, ScoreTable
+from honeyhive.gate.scores import Sample, ScoreTable
 from honeyhive.result import Fault
 
 RATE = Metric(name="m").of_kind(Kind.RATE)
@@ -77,13 +78,13 @@ def test_where_a_run_says_both_the_error_counts_and_not_the_score() -> None:
 def test_the_errors_of_a_datapoint_are_the_share_of_its_attempts_that_went_wrong() -> None:
     found = table([True, CRASH, FAULT, None], True)
     assert [found.score(ERRORS, row) for row in range(2)] == [0.5, 0.0]
-    assert found.mean(ERRORS).value == 0.25
+    assert found.sample(ERRORS).mean == 0.25
     assert found.errors == 1
 
 
 def test_an_error_is_no_error_of_the_metric_that_counts_errors() -> None:
     assert not table(CRASH).faulty(ERRORS, 0)
-    assert table(CRASH, True).mean(ERRORS).errors == 0
+    assert table(CRASH, True).sample(ERRORS).errors == 0
 
 
 def test_time_is_not_measured_by_what_crashed() -> None:
@@ -107,8 +108,8 @@ def test_under_the_name_of_a_built_in_metric_an_evaluator_has_no_say() -> None:
             scored("EXT-b", {"duration_ms": 30.0, "faults": faults}, errors=True),
         ])
     )  # fmt: skip
-    assert found.mean(LATENCY).value == 20.0
-    assert found.mean(ERRORS).value == 0.5
+    assert found.sample(LATENCY).mean == 20.0
+    assert found.sample(ERRORS).mean == 0.5
     assert found.metrics == ["latency_ms", "errors"]
 
 
@@ -116,29 +117,29 @@ def test_under_the_name_of_a_built_in_metric_an_evaluator_has_no_say() -> None:
 
 
 def test_every_datapoint_has_the_same_weight_whatever_its_repeats() -> None:
-    assert table([True] * 9, False).mean(RATE).value == 0.5
+    assert table([True] * 9, False).sample(RATE).mean == 0.5
 
 
 def test_a_mean_tells_what_it_is_the_mean_of() -> None:
-    assert table(True, False, CRASH, FAULT, None).mean(RATE) == Mean(
-        measured=True, value=0.25, n=4, count=5, errors=2, not_applicable=1
-    )
+    found = table(True, False, CRASH, FAULT, None).sample(RATE)
+    assert found == Sample(measured=True, scores=array("d", [1, 0, 0, 0]), count=5, errors=2, not_applicable=1)
+    assert (found.n, found.mean) == (4, 0.25)
 
 
 def test_without_a_range_the_mean_is_that_of_the_datapoints_without_errors() -> None:
-    assert table(4, 2, CRASH, None).mean(SCORE) == Mean(
-        measured=True, value=3.0, n=2, count=4, errors=1, not_applicable=1
-    )
+    found = table(4, 2, CRASH, None).sample(SCORE)
+    assert found == Sample(measured=True, scores=array("d", [4, 2]), count=4, errors=1, not_applicable=1)
+    assert (found.n, found.mean) == (2, 3.0)
 
 
 @pytest.mark.parametrize("given", [[], [None, None], [CRASH, FAULT], [None, CRASH]])
 def test_a_metric_that_no_outcome_has_a_score_of_has_no_mean(given: list[Given]) -> None:
-    mean = table(*given).mean(RATE)
-    assert (mean.measured, mean.value, mean.n, mean.count) == (False, None, 0, len(given))
+    found = table(*given).sample(RATE)
+    assert (found.measured, found.mean, found.n, found.count) == (False, None, 0, len(given))
 
 
 def test_a_run_without_datapoints_has_no_share_of_errors() -> None:
-    assert table().mean(ERRORS).value is None
+    assert table().sample(ERRORS).mean is None
     assert not table().has("errors")
 
 
@@ -156,7 +157,7 @@ largest = sys.float_info.max
     ],
 )
 def test_large_scores_do_not_add_up_to_infinity(given: list[float], value: float) -> None:
-    assert table(*given).mean(SCORE).value == pytest.approx(value, rel=1e-12)
+    assert table(*given).sample(SCORE).mean == pytest.approx(value, rel=1e-12)
 
 
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=6))
