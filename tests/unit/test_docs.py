@@ -14,6 +14,8 @@ from honeyhive.ci.config import ConfigFile
 from honeyhive.ci.schemas import schema_text
 from honeyhive.cli import cli
 from honeyhive.errors import HoneyHiveError
+from honeyhive.gate.checks import Reason
+from honeyhive.gate.thresholds import RULES_SCHEMA
 from honeyhive.runlines import LINES, RunHeader
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -63,6 +65,14 @@ def test_the_readmes_configuration_is_valid() -> None:
     for block in blocks:
         config = ConfigFile.model_validate(yaml.safe_load(block))
         assert config.experiments[0].parsed_thresholds()
+
+
+def test_the_page_on_verdicts_names_every_rule_reason_and_word() -> None:
+    text = (ROOT / "docs" / "verdict.md").read_text("utf-8")
+    properties = RULES_SCHEMA["properties"]
+    words = {word for key in properties.values() for word in key.get("enum", ())}
+    said = set(re.findall(r"[\w-]+", " ".join(re.findall(r"`([^`]+)`", text))))
+    assert not {*properties, *(reason.value for reason in Reason), *words} - said
 
 
 def test_the_help_names_every_command() -> None:

@@ -34,7 +34,7 @@ class PairedScores:
     pass_fail: bool = False
 
     def tested(self) -> Pairs | None:
-        """What the test of section "Which test" in docs/verdict.md makes of them; `None` where there is no pair."""
+        """What the test makes of them that `docs/verdict.md` gives for the metric's kind; `None` of no pair."""
         n = len(self.candidate)
         if not n:
             return None
