@@ -175,7 +175,7 @@ def make_case(
     """Two runs and the user's rules, ready to be judged; `ConfigError` where there is no rule, or none that fits."""
     declared = with_default_errors(thresholds)
     comparison = compare(candidate, baseline, [threshold.metric for threshold in declared])
-    if not thresholds:
+    if not thresholds and not comparison.tagged:
         seen = sorted(comparison.metrics, key=lambda metric: metric in BUILT_IN)
         raise ConfigError(
             f"no threshold: there is nothing to decide. It saw {', '.join(seen)}",

@@ -16,7 +16,7 @@ from honeyhive.documents import Malformed, load_json
 from honeyhive.errors import HoneyHiveError, InputError, NoDecisionError, ReportingError, RunFileError
 from honeyhive.gate.broken import Broken, Finding
 from honeyhive.gate.checks import Check, Reason, Status
-from honeyhive.gate.headline import headline
+from honeyhive.gate.headline import by_weight, headline
 from honeyhive.gate.report import Context, Dataset, Evidence, render
 from honeyhive.gate.verdict import Policies, Policy, Verdict, judge
 from honeyhive.gate.verdict_json import from_json, to_json
@@ -293,9 +293,7 @@ def _main_error(judged: Sequence[Judged], policies: Policies, code: int) -> Anno
         hint = f" — {first.hint}" if first.hint else ""
         message = f"{first.experiment}: {first.message}{hint}{rest}"
         return Annotation(level=Level.ERROR, title=first.title, message=message, file=first.file, line=first.line)
-    guilty_checks = [check for check in first.checks if check.gating and _decides(check, policies, code)]
-    # A metric may be missing because everything went wrong: then that is what has to be told.
-    check = min(guilty_checks, key=lambda check: check.reason is Reason.MISSING_METRIC)
+    check = by_weight([check for check in first.checks if check.gating and _decides(check, policies, code)])[0]
     title = "Worse than allowed" if code == 1 else NoDecisionError.title
     return Annotation(level=Level.ERROR, title=title, message=f"{first.experiment}: {_said(check)}{rest}")
 
