@@ -15,7 +15,7 @@ from honeyhive.ci.schemas import schema_text
 from honeyhive.cli import cli
 from honeyhive.errors import HoneyHiveError
 from honeyhive.gate.checks import Reason
-from honeyhive.gate.thresholds import RULES_SCHEMA
+from honeyhive.gate.rules_schema import RULES_SCHEMA
 from honeyhive.runlines import LINES, RunHeader
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -13,7 +13,9 @@ from pydantic_core import ErrorDetails
 
 from honeyhive.documents import Malformed, YamlDocument, load_yaml, shown
 from honeyhive.errors import ConfigError
-from honeyhive.gate.thresholds import RULES_SCHEMA, Threshold, did_you_mean, parse_thresholds
+from honeyhive.gate.entries import did_you_mean
+from honeyhive.gate.rules_schema import RULES_SCHEMA
+from honeyhive.gate.thresholds import Threshold, parse_thresholds
 from honeyhive.gate.verdict import Policy
 
 CONFIG_FILE = "honeyhive.yml"

@@ -23,7 +23,8 @@ from honeyhive.ci.config import (
 )
 from honeyhive.documents import Malformed, load_yaml, shown
 from honeyhive.errors import ConfigError
-from honeyhive.gate.thresholds import did_you_mean, parse_thresholds
+from honeyhive.gate.entries import did_you_mean
+from honeyhive.gate.thresholds import parse_thresholds
 from honeyhive.gate.verdict import Policies, Policy
 
 FORBIDDEN_NAMES = ("GITHUB_TOKEN", "GITHUB_OUTPUT", "GITHUB_ENV", "GITHUB_STATE", "GITHUB_STEP_SUMMARY", "GITHUB_PATH")

@@ -13,6 +13,9 @@ from honeyhive.gate.student import mean, saturated
 WORDS = ("mean", "median", "total", "p95")
 """What may stand after a metric's name; besides `p95`, any other percentile from `p1` to `p99`."""
 
+_NAMED_LIKE_ONE = "tokens.total"
+"""A metric of its own, which every provider reports; its total is `tokens.total.total`."""
+
 _SUFFIX = re.compile(r"(?P<metric>.+)\.(?P<word>mean|median|total|p[1-9][0-9]?)", re.DOTALL)
 
 
@@ -25,6 +28,11 @@ class Aggregate:
     def __str__(self) -> str:
         """The word."""
         return self.word
+
+    @property
+    def is_quantile(self) -> bool:
+        """Whether it is the score at some rank: the median or a percentile."""
+        return self._percent is not None
 
     @property
     def least(self) -> int:
@@ -42,7 +50,7 @@ class Aggregate:
         if self.word == "mean":
             return mean(scores)
         if self.word == "total":
-            return saturated(mean(scores) * len(scores))
+            return _total(scores)
         return quantile(scores, (self._percent or 50) / 100)
 
     @property
@@ -52,7 +60,17 @@ class Aggregate:
         return int(self.word[1:]) if self.word[0] == "p" else None
 
 
+TOTAL = Aggregate("total")
+
+
 def split(name: str) -> tuple[str, Aggregate | None]:
     """The metric that a name in the thresholds is about, and the aggregate that it carries."""
-    found = _SUFFIX.fullmatch(name)
+    found = None if name == _NAMED_LIKE_ONE else _SUFFIX.fullmatch(name)
     return (found["metric"], Aggregate(found["word"])) if found else (name, None)
+
+
+def _total(scores: Sequence[float]) -> float:
+    try:
+        return saturated(math.fsum(scores))
+    except OverflowError:  # on the way to a sum that need not be too large itself
+        return saturated(mean(scores) * len(scores))
