@@ -12,6 +12,11 @@ from honeyhive.documents import canonical_json
 Score = bool | float | int | None
 """One number of one metric: `True`/`False` for pass/fail, a finite number otherwise, `None` where it does not apply."""
 
+LATENCY = "latency_ms"
+ERRORS = "errors"
+BUILT_IN = (LATENCY, ERRORS)
+"""The metrics that every run has, whatever its evaluators."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Fault:

@@ -12,9 +12,9 @@ import os
 import threading
 import zlib
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Literal, Self, cast
 
@@ -49,6 +49,18 @@ def set_aside(path: Path) -> None:
         path.replace(path.with_name(f"{path.name}.previous"))
 
 
+@dataclass(frozen=True, kw_only=True)
+class Kept:
+    """What a resumed run goes on from.
+
+    `done` are the hashes of the keys that its file holds; `owed` are lines taken out of it, by key: the datapoint is
+    to be tried once more, and the line goes back with its retry.
+    """
+
+    done: frozenset[int] = frozenset()
+    owed: Mapping[tuple[str, int], bytes] = field(default_factory=dict)
+
+
 class RunWriter:
     """Appends to a run file from many threads.
 
@@ -75,26 +87,39 @@ class RunWriter:
         return cls(path)
 
     @classmethod
-    def resume(cls, path: Path, header: RunHeader, *, retry_errors: bool = False) -> tuple[Self, frozenset[int]]:
-        """Continue the run at `path`: its writer, and the hashes of the outcome keys that it already holds.
+    def resume(
+        cls,
+        path: Path,
+        header: RunHeader,
+        *,
+        retry_errors: bool = False,
+        retry: Callable[[Outcome], bool] = lambda _: False,
+    ) -> tuple[Self, Kept]:
+        """Continue the run at `path`: its writer, and what it goes on from.
 
         The `end` line and a torn last line are dropped, with `retry_errors` also the outcomes that have an error.
+        Those that `retry` names and that have had none are owed one.
         Raises `InputError` where the file is a run of another function, dataset or evaluator than `header`'s.
         """
         source = _Source.at(path)
         _refuse_other_run(source, header)
         done: set[int] = set()
+        owed: dict[tuple[str, int], bytes] = {}
         kept = path.with_name(path.name + ".resumed" + path.suffix)
         try:
             with _opened(kept, "wb") as stream:
                 for raw, line in source.kept_lines(retry_errors=retry_errors):
-                    stream.write(raw if raw.endswith(b"\n") else raw + b"\n")
                     if isinstance(line, OutcomeLine):
-                        done.add(hash((line.datapoint_id, line.repeat)))
+                        key = line.datapoint_id, line.repeat
+                        if line.retry is None and retry(to_outcome(line)):
+                            owed[key] = raw.rstrip()
+                            continue
+                        done.add(hash(key))
+                    stream.write(raw if raw.endswith(b"\n") else raw + b"\n")
             kept.replace(path)
         finally:
             kept.unlink(missing_ok=True)
-        return cls(path, finished=len(done)), frozenset(done)
+        return cls(path, finished=len(done)), Kept(done=frozenset(done), owed=owed)
 
     def append(self, outcome: Outcome) -> None:
         """Add one finished outcome; what comes after `close()` is too late and not kept."""

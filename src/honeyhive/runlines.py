@@ -62,8 +62,20 @@ class RunLine(_Line):
     started_at: str | None = None
 
 
-class OutcomeLine(_Line):
-    """What became of one datapoint in one repeat."""
+class _AttemptLine(_Line):
+    """What came of trying a datapoint."""
+
+    output: Any = None
+    scores: dict[str, _Score]
+    notes: dict[str, str] = {}
+    error: _FaultLine | None
+    evaluator_errors: dict[str, _FaultLine] = {}
+    duration_ms: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    session_id: str | None = None
+
+
+class OutcomeLine(_AttemptLine):
+    """What became of one datapoint in one repeat. A `retry` has no retry: one that stands in it is an unknown key."""
 
     type: Literal["outcome"]
     index: _Place = 0
@@ -75,13 +87,7 @@ class OutcomeLine(_Line):
     ground_truth: Any = None
     tags: tuple[str, ...] = ()
     metadata: dict[str, Any] = {}
-    output: Any = None
-    scores: dict[str, _Score]
-    notes: dict[str, str] = {}
-    error: _FaultLine | None
-    evaluator_errors: dict[str, _FaultLine] = {}
-    duration_ms: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
-    session_id: str | None = None
+    retry: _AttemptLine | None = None
 
 
 class EndLine(_Line):
@@ -113,7 +119,7 @@ def parse_line(raw: bytes) -> RunLine | OutcomeLine | EndLine:
 
 def to_outcome(line: OutcomeLine) -> Outcome:
     """The outcome that a line tells of; a content hash that it lacks is computed."""
-    attempt: dict[str, Any] = {
+    facts: dict[str, Any] = {
         "index": line.index,
         "repeat": line.repeat,
         "datapoint_id": line.datapoint_id,
@@ -123,9 +129,13 @@ def to_outcome(line: OutcomeLine) -> Outcome:
         "ground_truth": line.ground_truth,
         "tags": line.tags,
         "metadata": line.metadata,
-        "duration_ms": line.duration_ms,
-        "session_id": line.session_id,
     }
+    retry = None if line.retry is None else _to_outcome(line.retry, facts)
+    return _to_outcome(line, {**facts, "retry": retry})
+
+
+def _to_outcome(line: _AttemptLine, facts: Mapping[str, Any]) -> Outcome:
+    attempt = {**facts, "duration_ms": line.duration_ms, "session_id": line.session_id}
     if line.error is not None:
         return Failed(fault=Fault(type=line.error.type, message=line.error.message), **attempt)
     faults = {metric: Fault(type=f.type, message=f.message) for metric, f in line.evaluator_errors.items()}
@@ -193,29 +203,39 @@ def outcome_line(outcome: Outcome) -> bytes:
         "tags": outcome.tags,
         "metadata": outcome.metadata,
     }
+    raw = _readable(line | _attempt(outcome))
+    return raw if outcome.retry is None else line_with_retry(raw, outcome.retry)
+
+
+def line_with_retry(line: bytes, retry: Outcome) -> bytes:
+    """The line of a first attempt, to the byte, with its retry at its end; `ValueError` where that is too long."""
+    return _readable(_attempt(retry), before=line[:-1] + b',"retry":', after=b"}")
+
+
+def _attempt(outcome: Outcome) -> dict[str, Any]:
+    """The keys that an attempt has for itself, in the order of the line."""
     match outcome:
         case Scored():
             faults = {metric: _fault(fault) for metric, fault in outcome.faults.items()}
-            line |= {"output": outcome.output, "scores": outcome.scores, "notes": outcome.notes, "error": None}
-            line |= {"evaluator_errors": faults}
+            found = {"output": outcome.output, "scores": outcome.scores, "notes": outcome.notes, "error": None}
+            found |= {"evaluator_errors": faults}
         case Failed():
-            line |= {"output": None, "scores": {}, "notes": {}, "error": _fault(outcome.fault), "evaluator_errors": {}}
-    line |= {"duration_ms": outcome.duration_ms, "session_id": outcome.session_id}
-    raw = _readable(line)
-    if len(raw) > MAX_LINE - 2:  # the newline, and one byte by which a reader tells that there is no more
-        raise ValueError(f"{len(raw):,} bytes, and {MAX_LINE:,} are the most that is recorded of a datapoint")
-    return raw
+            found = {"output": None, "scores": {}, "notes": {}, "error": _fault(outcome.fault), "evaluator_errors": {}}
+    found |= {"duration_ms": outcome.duration_ms, "session_id": outcome.session_id}
+    return found
 
 
-def _readable(line: Mapping[str, Any]) -> bytes:
-    """The line as JSON; what is nested deeper than can be read back is cut there."""
-    raw = compact_json(line)
+def _readable(value: Mapping[str, Any], *, before: bytes = b"", after: bytes = b"") -> bytes:
+    """The line that has this value in it, where nothing is nested deeper than can be read back: it is cut there."""
+    raw = before + compact_json(value) + after
     # Counting brackets is far cheaper than reading the line again, and settles it for all but a few.
     if raw.count(b"[") + raw.count(b"{") > MAX_DEPTH:
         try:
             parse_line(raw)
         except ValueError:
-            return compact_json(plain(line))
+            raw = before + compact_json(plain(value)) + after
+    if len(raw) > MAX_LINE - 2:  # the newline, and one byte by which a reader tells that there is no more
+        raise ValueError(f"{len(raw):,} bytes, and {MAX_LINE:,} are the most that is recorded of a datapoint")
     return raw
 
 

@@ -660,6 +660,31 @@ def test_a_signal_ends_the_run_as_cancelled_and_keeps_what_was_finished(
     assert not run.complete
 
 
+def test_a_coroutine_that_a_signal_cancels_has_no_outcome_and_resume_runs_it(tmp_path: Path) -> None:
+    begun = threading.Event()
+    patient = threading.Event()
+
+    async def wait(inputs: Any) -> Any:
+        if inputs["q"] == 1 and not patient.is_set():
+            begun.set()
+            await asyncio.Event().wait()
+        return inputs["q"]
+
+    def interrupt(progress: Progress) -> None:
+        if progress.done == 1 and begun.is_set():
+            raise Cancelled("stopped by SIGTERM", signal_number=15)
+
+    whole, out = experiment(tmp_path, wait, range(2), max_workers=2), tmp_path / "run.jsonl"
+    with pytest.raises(Cancelled):
+        run_experiment(whole, out=out, observer=interrupt)
+    for thread in ours():
+        thread.join(LONG)
+    run = read_run(out)
+    assert (outputs(run), run.finished, run.status) == ([0], 1, "cancelled")
+    patient.set()
+    assert outputs(run_experiment(whole, out=out, resume=True)) == [0, 1]
+
+
 def test_an_observer_that_raises_ends_the_run_as_failed(tmp_path: Path, release: threading.Event) -> None:
     def complain(progress: Progress) -> None:
         raise ValueError("cannot draw")

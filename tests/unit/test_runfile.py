@@ -24,8 +24,16 @@ from hypothesis import strategies as st
 from builders import evaluators, failed, header, room_for, scored, write_run
 from honeyhive.errors import InputError, RunFileError
 from honeyhive.result import Failed, Fault, Outcome, Scored, content_hash
-from honeyhive.runfile import RunWriter, read_run
-from honeyhive.runlines import MAX_LINE, OutcomeLine, RunHeader, outcome_line, parse_line, to_outcome
+from honeyhive.runfile import Kept, RunWriter, read_run
+from honeyhive.runlines import (
+    MAX_LINE,
+    OutcomeLine,
+    RunHeader,
+    line_with_retry,
+    outcome_line,
+    parse_line,
+    to_outcome,
+)
 
 BOTH = pytest.mark.parametrize("suffix", [".jsonl", ".jsonl.gz"])
 RUN = '{"type":"run","run_id":"r","expected":1}'
@@ -64,6 +72,18 @@ outcomes = st.builds(
     notes=st.dictionaries(texts, texts, max_size=2),
     faults=st.dictionaries(texts, faults, max_size=2),
 ) | st.builds(Failed, **attempts, fault=faults)
+OWN = ("duration_ms", "session_id", "retry")
+"""What an attempt has for itself; all else that it knows is the datapoint's."""
+
+
+def retried(first: Outcome, retry: Outcome) -> Outcome:
+    """The outcome with a retry, which is of the same datapoint."""
+    facts = {name: getattr(first, name) for name in attempts if name not in OWN}
+    return dataclasses.replace(first, retry=dataclasses.replace(retry, **facts))
+
+
+def with_retry(text: str) -> str:
+    return f'{OUTCOME[:-1]},"retry":{text}}}'
 
 
 def lines(path: Path, *text: str) -> Path:
@@ -103,6 +123,22 @@ def test_an_outcome_is_read_back_as_it_was_written(outcome: Outcome) -> None:
     assert b"\n" not in line
     # `==` takes 1, 1.0 and True for the same, and their text does not.
     assert repr(_comparable(read_back(outcome))) == repr(_comparable(outcome))
+
+
+@settings(deadline=None)
+@given(outcomes, outcomes)
+def test_an_outcome_with_a_retry_is_read_back_and_its_line_is_the_first_attempts(
+    first: Outcome, second: Outcome
+) -> None:
+    outcome = retried(first, second)
+    line = outcome_line(outcome)
+    assert b"\n" not in line
+    assert line.startswith(outcome_line(first)[:-1] + b',"retry":{')
+    found = read_back(outcome)
+    assert outcome.retry is not None
+    assert found.retry is not None
+    assert repr(_comparable(found.retry)) == repr(_comparable(outcome.retry))
+    assert repr(_comparable(dataclasses.replace(found, retry=None))) == repr(_comparable(first))
 
 
 def _comparable(outcome: Outcome) -> Outcome:
@@ -154,6 +190,15 @@ def test_the_lines_are_those_of_the_contract(tmp_path: Path) -> None:
     assert (answered["scores"], answered["error"]) == ({"correct": True}, None)
     assert (broken["scores"], broken["error"]) == ({}, {"type": "ValueError", "message": "broken"})
     assert end == {"type": "end", "finished": 2, "duration_s": 0.5, "status": "completed"}
+
+
+def test_a_retry_has_what_an_attempt_has_and_nothing_of_the_datapoint() -> None:
+    line = json.loads(outcome_line(retried(failed("EXT-a"), scored("EXT-a", correct=True))))
+    assert list(line)[-3:] == ["duration_ms", "session_id", "retry"]
+    assert line["retry"] == {
+        "output": "out", "scores": {"correct": True}, "notes": {}, "error": None, "evaluator_errors": {},
+        "duration_ms": 1.5, "session_id": None,
+    }  # fmt: skip
 
 
 @given(st.text(st.characters(exclude_categories=()), max_size=20))
@@ -222,6 +267,22 @@ def test_however_deep_an_output_is_nested_its_line_can_be_read(depth: int, wrap:
     assert (found, levels) == ("the answer", depth) if depth < 190 else levels >= 95
 
 
+@pytest.mark.parametrize("depth", [100, 150, 195, 196, 197, 198, 199, 200, 201, 202, 250, 20_000])
+def test_however_deep_the_output_of_a_retry_is_nested_its_line_can_be_read(depth: int) -> None:
+    value: Any = "the answer"
+    for _ in range(depth):
+        value = [value]
+    first = scored("EXT-a", {"output": [[["the first"]]]})
+    found = read_back(retried(first, scored("EXT-a", {"output": value})))
+    assert isinstance(found, Scored)
+    assert found.output == first.output
+    assert isinstance(found.retry, Scored)
+    levels, kept = 0, found.retry.output
+    while not isinstance(kept, str):
+        kept, levels = kept[0], levels + 1
+    assert (kept, levels) == ("the answer", depth) if depth < 190 else levels >= 95
+
+
 def test_many_brackets_alone_change_nothing() -> None:
     rows = [{"i": index} for index in range(1_000)]
     assert output_read_back(rows) == rows
@@ -230,6 +291,12 @@ def test_many_brackets_alone_change_nothing() -> None:
 def test_an_output_that_no_line_can_hold_is_refused_before_it_is_written() -> None:
     with pytest.raises(ValueError, match="the most that is recorded of a datapoint"):
         outcome_line(scored("EXT-a", {"output": "x" * MAX_LINE}))
+
+
+def test_a_retry_that_no_line_can_hold_beside_the_first_attempt_is_refused() -> None:
+    half = scored("EXT-a", {"output": "x" * (MAX_LINE // 2)})
+    with pytest.raises(ValueError, match="the most that is recorded of a datapoint"):
+        line_with_retry(outcome_line(half), half)
 
 
 def test_a_dataset_without_a_file_has_no_path(tmp_path: Path) -> None:
@@ -384,8 +451,8 @@ def test_what_was_flushed_survives_the_kill_of_the_process(tmp_path: Path, suffi
     assert found == [f"EXT-{number}" for number in range(len(found))]
     assert (run.finished, run.complete) == (None, False)
 
-    writer, done = RunWriter.resume(path, header())
-    assert len(done) == writer.finished == len(found)
+    writer, kept = RunWriter.resume(path, header())
+    assert len(kept.done) == writer.finished == len(found)
     writer.append(scored("EXT-last"))
     writer.close(status="stopped", duration_s=1.0)
     assert ids(path) == [*found, "EXT-last"]
@@ -434,9 +501,9 @@ def test_a_compressed_file_cut_at_any_byte_ends_where_it_is_cut_and_resume_goes_
 
 def finished_by_resume(path: Path) -> list[str]:
     """Resume the run, finish what is missing of its three datapoints, and give what it then holds, in order."""
-    writer, done = RunWriter.resume(path, header())
+    writer, kept = RunWriter.resume(path, header())
     for key in ("EXT-a", "EXT-b", "EXT-c"):
-        if hash((key, 0)) not in done:
+        if hash((key, 0)) not in kept.done:
             writer.append(scored(key))
     writer.flush()
     writer._file.close()  # `close()` waits for the disk, and this is called a thousand times
@@ -448,15 +515,15 @@ def finished_by_resume(path: Path) -> list[str]:
 
 @BOTH
 def test_resume_keeps_failed_outcomes_and_drops_the_end(tmp_path: Path, suffix: str) -> None:
-    kept: list[Outcome] = [scored("EXT-a"), failed("EXT-b"), scored("EXT-a", {"repeat": 1})]
-    path = write_run(tmp_path / f"run{suffix}", kept, status="cancelled")
-    writer, done = RunWriter.resume(path, header())
-    assert done == {hash(("EXT-a", 0)), hash(("EXT-b", 0)), hash(("EXT-a", 1))}
+    before: list[Outcome] = [scored("EXT-a"), failed("EXT-b"), scored("EXT-a", {"repeat": 1})]
+    path = write_run(tmp_path / f"run{suffix}", before, status="cancelled")
+    writer, kept = RunWriter.resume(path, header())
+    assert kept == Kept(done=frozenset({hash(("EXT-a", 0)), hash(("EXT-b", 0)), hash(("EXT-a", 1))}))
     assert writer.finished == 3
     writer.append(scored("EXT-b", {"repeat": 1}))
     writer.close(status="completed", duration_s=2.0)
     run = read_run(path)
-    assert list(run.outcomes) == [*kept, scored("EXT-b", {"repeat": 1})]
+    assert list(run.outcomes) == [*before, scored("EXT-b", {"repeat": 1})]
     assert (run.run_id, run.finished, run.status) == ("run-1", 4, "completed")
 
 
@@ -468,10 +535,46 @@ def test_retrying_errors_drops_failed_datapoints_and_failed_evaluators(tmp_path:
         scored("EXT-half", {"faults": {"f1": fault}}, correct=True),
     ]
     path = write_run(tmp_path / "run.jsonl", written)
-    writer, done = RunWriter.resume(path, header(), retry_errors=True)
+    writer, kept = RunWriter.resume(path, header(), retry_errors=True)
     writer.close(status="stopped", duration_s=1.0)
-    assert done == {hash(("EXT-good", 0))}
+    assert kept.done == {hash(("EXT-good", 0))}
     assert ids(path) == ["EXT-good"]
+
+
+@BOTH
+def test_what_is_owed_a_retry_is_taken_out_to_be_written_with_it(tmp_path: Path, suffix: str) -> None:
+    owed: list[Outcome] = [failed("EXT-b", error="unlücky"), scored("EXT-a", {"repeat": 1}, n=1)]
+    had_it = retried(failed("EXT-c"), failed("EXT-c"))
+    path = write_run(tmp_path / f"run{suffix}", [scored("EXT-a", correct=True), *owed, had_it])
+    writer, kept = RunWriter.resume(path, header(), retry=lambda outcome: outcome.key != ("EXT-a", 0))
+    assert writer.finished == 2
+    assert kept.done == {hash(("EXT-a", 0)), hash(("EXT-c", 0))}
+    assert kept.owed == {outcome.key: outcome_line(outcome) for outcome in owed}
+    writer.append_line(line_with_retry(kept.owed["EXT-b", 0], scored("EXT-b")))
+    writer.append_line(kept.owed["EXT-a", 1])
+    writer.close(status="completed", duration_s=2.0)
+    run = read_run(path)
+    assert list(run.outcomes) == [scored("EXT-a", correct=True), had_it, retried(owed[0], scored("EXT-b")), owed[1]]
+    assert run.finished == 4
+
+
+def test_an_outcome_with_an_error_is_not_owed_a_retry_where_errors_are_run_again(tmp_path: Path) -> None:
+    written = [failed("EXT-bad"), retried(failed("EXT-flaky"), scored("EXT-flaky")), scored("EXT-wrong")]
+    path = write_run(tmp_path / "run.jsonl", written)
+    writer, kept = RunWriter.resume(path, header(), retry_errors=True, retry=lambda _: True)
+    writer.close(status="stopped", duration_s=1.0)
+    assert (kept.done, list(kept.owed), ids(path)) == (frozenset(), [("EXT-wrong", 0)], [])
+
+
+def test_a_line_that_says_null_is_owed_its_retry_too(tmp_path: Path) -> None:
+    path = lines(tmp_path / "run.jsonl", RUN, OUTCOME.replace("{", '{ "retry": null, ', 1) + "  ")
+    same = {"name": "", "function": None, "dataset_sha256": None, "evaluators": (), "function_fingerprint": None}
+    writer, kept = RunWriter.resume(path, header(**same), retry=lambda _: True)
+    writer.close(status="stopped", duration_s=1.0)
+    found = parse_line(line_with_retry(kept.owed["a", 0], scored("a", correct=True)))
+    assert isinstance(found, OutcomeLine)
+    assert found.retry is not None
+    assert found.retry.scores == {"correct": True}
 
 
 CHANGES: list[tuple[dict[str, Any], str]] = [
@@ -499,9 +602,9 @@ def test_resume_refuses_another_run_and_says_what_changed(tmp_path: Path, change
 
 def test_the_order_of_evaluators_is_no_change(tmp_path: Path) -> None:
     path = write_run(tmp_path / "run.jsonl", [scored()], evaluators=evaluators("b", "a"))
-    writer, done = RunWriter.resume(path, header(evaluators=evaluators("a", "b")))
+    writer, kept = RunWriter.resume(path, header(evaluators=evaluators("a", "b")))
     writer.close(status="stopped", duration_s=1.0)
-    assert len(done) == 1
+    assert len(kept.done) == 1
 
 
 def test_resume_of_a_broken_file_leaves_it_as_it_is_and_nothing_beside_it(tmp_path: Path) -> None:
@@ -551,6 +654,17 @@ def test_what_is_no_run_file_is_refused_by_name(tmp_path: Path, action: Callable
         ([RUN, OUTCOME.replace('"a"', '""'), END], 2, "datapoint_id"),
         ([RUN, OUTCOME.replace('"a"', '"a","repeat":-1'), END], 2, "repeat"),
         ([RUN, OUTCOME.replace("null", '{"message":"no type"}'), END], 2, "error.type: field required"),
+        ([RUN, with_retry("[]"), END], 2, "retry"),
+        ([RUN, with_retry('"passed"'), END], 2, "retry"),
+        ([RUN, with_retry("true"), END], 2, "retry"),
+        ([RUN, with_retry("{}"), END], 2, "retry.scores: field required"),
+        ([RUN, with_retry('{"scores":{}}'), END], 2, "retry.error: field required"),
+        ([RUN, with_retry('{"error":null}'), END], 2, "retry.scores: field required"),
+        ([RUN, with_retry('{"scores":{"f1":"0.5"},"error":null}'), END], 2, "retry.scores.f1"),
+        ([RUN, with_retry('{"scores":{"f1":NaN},"error":null}'), END], 2, "not a line of a run file"),
+        ([RUN, with_retry('{"scores":{},"error":{"message":"no type"}}'), END], 2, "retry.error.type: field required"),
+        ([RUN, with_retry('{"scores":{},"error":null,"duration_ms":-1}'), END], 2, "retry.duration_ms"),
+        ([RUN, with_retry('{"scores":{},"error":null,"notes":{"f1":1}}'), END], 2, "retry.notes.f1"),
         ([RUN, OUTCOME, END.replace("1", "-1")], 3, "finished"),
         ([RUN, OUTCOME, END.replace("completed", "done")], 3, "status"),
         ([RUN, OUTCOME, '{"type":"end","status":"completed"}'], 3, "finished: field required"),
@@ -596,9 +710,23 @@ def test_unknown_keys_are_ignored_and_optional_ones_may_be_absent(tmp_path: Path
 
 
 def test_a_missing_content_hash_is_computed(tmp_path: Path) -> None:
-    with_inputs = OUTCOME.replace("{", '{"inputs":{"q":1},"ground_truth":"x",', 1)
+    with_inputs = with_retry('{"scores":{},"error":null}').replace("{", '{"inputs":{"q":1},"ground_truth":"x",', 1)
     (only,) = read_run(lines(tmp_path / "run.jsonl", RUN, with_inputs, END)).outcomes
-    assert only.content_hash == content_hash({"q": 1}, "x")
+    assert only.retry is not None
+    assert only.content_hash == only.retry.content_hash == content_hash({"q": 1}, "x")
+
+
+def test_what_a_retry_says_of_its_datapoint_or_of_a_retry_of_its_own_is_an_unknown_key(tmp_path: Path) -> None:
+    inner = '{"scores":{"f1":1},"error":null}'
+    outer = f'{{"scores":{{"f1":0}},"error":null,"datapoint_id":"b","tags":["must-pass"],"retry":{inner}}}'
+    (only,) = read_run(lines(tmp_path / "run.jsonl", RUN, with_retry(outer), END)).outcomes
+    retry = Scored(index=0, datapoint_id="a", content_hash=content_hash(None, None), scores={"f1": 0})
+    assert only == dataclasses.replace(retry, scores={}, retry=retry)
+
+
+def test_a_retry_that_is_null_was_none(tmp_path: Path) -> None:
+    (only,) = read_run(lines(tmp_path / "run.jsonl", RUN, with_retry("null"), END)).outcomes
+    assert only.retry is None
 
 
 def test_blank_lines_after_the_end_are_nothing(tmp_path: Path) -> None:

@@ -24,11 +24,10 @@ from honeyhive.experiments.evaluators import Evaluator, callable_name, fingerpri
 from honeyhive.experiments.loop import EventLoop
 from honeyhive.experiments.trial import Procedure, Trial
 from honeyhive.experiments.workers import Workers
-from honeyhive.result import Failed, Fault, Outcome, RunResult
-from honeyhive.runfile import RunWriter, read_run
-from honeyhive.runlines import RunHeader, Status, outcome_line
+from honeyhive.result import BUILT_IN, Failed, Fault, Outcome, RunResult
+from honeyhive.runfile import Kept, RunWriter, read_run
+from honeyhive.runlines import RunHeader, Status, line_with_retry, outcome_line
 
-RESERVED_METRICS = ("latency_ms", "errors")
 _FLUSH_INTERVAL = 1.0
 
 
@@ -37,6 +36,7 @@ class Experiment:
     """What to run: a function over a dataset, its evaluators, and within which bounds.
 
     `timeout` is in seconds, for the function and again for the evaluators of each datapoint; `None` is no limit.
+    `retry` says of which outcomes the datapoint is tried once more; that never replaces the outcome.
     """
 
     name: str
@@ -47,6 +47,7 @@ class Experiment:
     max_workers: int = 10
     repeats: int = 1
     timeout: float | None = None
+    retry: Callable[[Outcome], bool] = lambda _: False
     git: Mapping[str, Any] = field(default_factory=dict)
     ci: Mapping[str, Any] = field(default_factory=dict)
 
@@ -54,7 +55,7 @@ class Experiment:
         """Refuse evaluators that would hide each other or a built-in metric."""
         names = [evaluator.name for evaluator in self.evaluators]
         for name in names:
-            if name in RESERVED_METRICS:
+            if name in BUILT_IN:
                 raise UserCodeError(
                     f"an evaluator may not be called {name!r}", hint="it is a built-in metric: rename it"
                 )
@@ -91,17 +92,18 @@ def run_experiment(
     """Run every datapoint of the experiment and leave the run at `out`.
 
     A datapoint or an evaluator that fails is an outcome and stops nothing. With `resume`, what `out` already holds
-    is kept and not run again (`retry_errors`: but for the failed ones). On a signal the run ends as `cancelled` and
-    the exception goes on; what was finished is in the file. Raises `InputError` where `out` is another run.
+    is kept and not run again (`retry_errors`: but for the failed ones); a retry that it lacks is made up for. On a
+    signal the run ends as `cancelled` and the exception goes on; what was finished is in the file, a first attempt
+    without its retry too. Raises `InputError` where `out` is another run.
     """
     function = bind_function(experiment.function, _function_name(experiment))  # refused before a file is touched
     header = _header(experiment)
     if resume and out.exists():
         header = _of_resumed(header, out)
-        writer, done = RunWriter.resume(out, header, retry_errors=retry_errors)
+        writer, kept = RunWriter.resume(out, header, retry_errors=retry_errors, retry=experiment.retry)
     else:
-        writer, done = RunWriter.create(out, header), frozenset()
-    _Run(experiment, function, header, writer, done).execute(observer or (lambda _: None))
+        writer, kept = RunWriter.create(out, header), Kept()
+    _Run(experiment, function, header, writer, kept).execute(observer or (lambda _: None))
     try:
         return read_run(out)
     except InputError as error:  # it was there: that it is gone is nothing that the user has put in
@@ -112,13 +114,14 @@ class _Run:
     """The run while it goes on: what is counted, written and told."""
 
     def __init__(
-        self, experiment: Experiment, function: Binding, header: RunHeader, writer: RunWriter, done: frozenset[int]
+        self, experiment: Experiment, function: Binding, header: RunHeader, writer: RunWriter, kept: Kept
     ) -> None:
         self._experiment = experiment
         self._header = header
         self._writer = writer
-        self._done = done
+        self._kept = kept
         self._lock = threading.Lock()
+        self._owed = dict(kept.owed)  # the lines that wait for their retry, by key
         self._errors = 0
         self._last_error = ""
         self._started = time.monotonic()
@@ -129,7 +132,7 @@ class _Run:
     def execute(self, observer: Observer) -> None:
         status: Status = "failed"
         try:
-            size = max(1, min(self._experiment.max_workers, self._header.expected - len(self._done)))
+            size = max(1, min(self._experiment.max_workers, self._header.expected - len(self._kept.done)))
             workers = Workers(self._trials(), size=size, done=self._record)
             workers.run(lambda: self._tick(observer))
             status = "completed"
@@ -137,9 +140,12 @@ class _Run:
             status = "cancelled"
             raise
         finally:
-            self._loop.close()
-            self._writer.close(status=status, duration_s=time.monotonic() - self._started)
-            observer(self._progress())
+            try:
+                self._write_owed()
+                self._writer.close(status=status, duration_s=time.monotonic() - self._started)
+                observer(self._progress())
+            finally:
+                self._loop.close()  # after the file: what it cancels has no outcome
 
     def _prepare(self, function: Binding) -> Procedure:
         experiment = self._experiment
@@ -156,19 +162,41 @@ class _Run:
         )
 
     def _trials(self) -> Iterator[Trial]:
+        done, owed = self._kept.done, self._kept.owed
         for repeat in range(self._experiment.repeats):
             for datapoint in self._experiment.dataset:
-                if not self._done or hash((datapoint.id, repeat)) not in self._done:
-                    yield Trial(datapoint=datapoint, repeat=repeat, procedure=self._procedure)
+                if not done or hash((datapoint.id, repeat)) not in done:
+                    first = owed.get((datapoint.id, repeat)) if owed else None
+                    yield Trial(datapoint=datapoint, repeat=repeat, procedure=self._procedure, first=first)
 
-    def _record(self, trial: Trial) -> None:
+    def _record(self, trial: Trial) -> Trial | None:
+        """Write what became of the datapoint; or give its retry, to be written with it."""
+        if trial.first is not None:
+            self._write_retried(trial.first, trial.outcome())
+            return None
         outcome, line = _recorded(trial.outcome())
-        self._writer.append_line(line)
         error = _error_of(outcome)
         if error:
             with self._lock:
                 self._errors += 1
                 self._last_error = error
+        if self._experiment.retry(outcome):
+            self._owed[outcome.key] = line
+            return trial.again(line)
+        self._writer.append_line(line)
+        return None
+
+    def _write_retried(self, first: bytes, retry: Outcome) -> None:
+        line = _with_retry(first, retry)
+        with self._lock:  # or the file might be closed when the line is no longer owed and not yet written
+            if self._owed.pop(retry.key, None) is not None:
+                self._writer.append_line(line)
+
+    def _write_owed(self) -> None:
+        """Write the first attempts whose retry did not come to its end; `resume` makes up for it."""
+        with self._lock:
+            while self._owed:
+                self._writer.append_line(self._owed.popitem()[1])
 
     def _tick(self, observer: Observer) -> None:
         now = time.monotonic()
@@ -182,7 +210,7 @@ class _Run:
             total=self._header.expected,
             done=self._writer.finished,
             errors=self._errors,
-            resumed=len(self._done),
+            resumed=len(self._kept.done),
             elapsed=time.monotonic() - self._started,
             last_error=self._last_error,
         )
@@ -193,17 +221,31 @@ def _recorded(outcome: Outcome) -> tuple[Outcome, bytes]:
     line = attempt(lambda: outcome_line(outcome))
     if not isinstance(line, Fault):
         return outcome, line
-    failed = Failed(
+    failed = _unrecordable(outcome, line)
+    return failed, outcome_line(failed)
+
+
+def _with_retry(first: bytes, retry: Outcome) -> bytes:
+    """The line with the retry, `Failed` where that cannot be written; as it is where there is no room even for this."""
+    line = attempt(lambda: line_with_retry(first, retry))
+    if isinstance(line, Fault):
+        failed = _unrecordable(retry, line)
+        line = attempt(lambda: line_with_retry(first, failed))
+    return first if isinstance(line, Fault) else line
+
+
+def _unrecordable(outcome: Outcome, reason: Fault) -> Failed:
+    return Failed(
         index=outcome.index,
         repeat=outcome.repeat,
         datapoint_id=outcome.datapoint_id,
         content_hash=outcome.content_hash,
         line=outcome.line,
+        tags=outcome.tags,  # they say that it must pass
         duration_ms=outcome.duration_ms,
         session_id=outcome.session_id,
-        fault=Fault(type=line.type, message=f"its result cannot be recorded: {line.message}"),
+        fault=Fault(type=reason.type, message=f"its result cannot be recorded: {reason.message}"),
     )
-    return failed, outcome_line(failed)
 
 
 def _error_of(outcome: Outcome) -> str:

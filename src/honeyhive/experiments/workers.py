@@ -35,10 +35,12 @@ W = TypeVar("W", bound=Work)
 class Workers(Generic[W]):
     """Does work from an iterator on `size` threads; each hands its finished pieces to `done`, on its own thread.
 
+    What `done` gives back is work that follows from the piece, and is done next.
+
     The threads are daemons: one that hangs in the user's code cannot keep the process alive.
     """
 
-    def __init__(self, work: Iterator[W], *, size: int, done: Callable[[W], None]) -> None:
+    def __init__(self, work: Iterator[W], *, size: int, done: Callable[[W], W | None]) -> None:
         self._work = work
         self._size = size
         self._done = done
@@ -100,7 +102,7 @@ class Workers(Generic[W]):
             if self._at_work.get(worker) is not work:
                 return False
             self._at_work[worker] = None
-        self._done(work)
+        self._hand_on(work)
         return True
 
     def fail(self, error: BaseException) -> None:
@@ -110,6 +112,12 @@ class Workers(Generic[W]):
             self._stopped = True
             self._at_work.clear()
             self._idle.set()
+
+    def _hand_on(self, work: W) -> None:
+        """Hand on a finished piece. The caller's worker, or the one in its place, is there to take what follows."""
+        following = self._done(work)
+        if following is not None:
+            self._ready.appendleft(following)
 
     def _start_worker(self) -> None:
         worker = _Worker(self)
@@ -134,7 +142,7 @@ class Workers(Generic[W]):
                 self._at_work[worker] = None
         for worker, work in overdue:
             work.abandon()
-            self._done(work)
+            self._hand_on(work)
             self._start_worker()
             with self._lock:
                 self._retire(worker)

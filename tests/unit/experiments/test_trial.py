@@ -88,6 +88,21 @@ def test_given_up_in_an_evaluator_it_asks_no_other_and_changes_no_more() -> None
     assert asked == []
 
 
+def test_a_retry_begins_anew_whatever_became_of_the_attempt_before_it() -> None:
+    first = trial(lambda inputs: 1, lambda outputs: False)
+    first.do()
+    first.abandon()
+    before = first.outcome()
+    retry = first.again(b"its line")
+    assert (retry.first, retry.deadline, retry.settled, retry.answered) == (b"its line", None, None, False)
+    retry.do()
+    outcome = retry.outcome()
+    assert isinstance(outcome, Scored)
+    assert (outcome.key, outcome.ground_truth, outcome.scores) == (before.key, 0, {"e0": False})
+    assert outcome.session_id != before.session_id
+    assert first.outcome() is before
+
+
 def test_without_a_limit_there_is_no_deadline() -> None:
     endless, limited = trial(lambda inputs: 1, timeout=None), trial(lambda inputs: 1)
     before = time.monotonic()

@@ -93,6 +93,90 @@ def test_what_has_no_deadline_or_one_to_come_is_not_abandoned() -> None:
     assert endless.abandoned == soon.abandoned == 0
 
 
+# --- work that follows from work -------------------------------------------------------------------------------------
+
+
+def work_with(following: dict[Piece, Piece], pieces: Iterable[Piece], *, size: int = 1) -> list[Piece]:
+    done: list[Piece] = []
+
+    def hand_on(piece: Piece) -> Piece | None:
+        done.append(piece)
+        return following.get(piece)
+
+    Workers(iter(pieces), size=size, done=hand_on).run(lambda: None)
+    return done
+
+
+def test_what_follows_from_a_piece_is_done_next() -> None:
+    first, second, follower, its_follower = Piece(), Piece(), Piece(), Piece()
+    done = work_with({first: follower, follower: its_follower}, [first, second])
+    assert done == [first, follower, its_follower, second]
+
+
+def test_what_follows_from_the_last_piece_is_done_also_when_the_other_workers_have_gone() -> None:
+    together = threading.Barrier(2)
+    other = Piece(lambda: together.wait(LONG))
+
+    def outlast() -> None:
+        together.wait(LONG)
+        assert other.thread is not None
+        other.thread.join(LONG)
+
+    last, follower = Piece(outlast), Piece()
+    assert work_with({last: follower}, [other, last], size=2) == [other, last, follower]
+    assert follower.thread is last.thread
+
+
+def test_what_follows_from_an_abandoned_piece_is_done_by_the_worker_in_its_place() -> None:
+    release = threading.Event()
+    late = Piece(lambda: release.wait(LONG), overdue=True)
+
+    def let_go() -> None:
+        release.set()
+        assert late.thread is not None
+        late.thread.join(LONG)
+
+    follower, after = Piece(let_go), Piece()
+    assert work_with({late: follower}, [late, after]) == [late, follower, after]
+    assert (late.abandoned, follower.abandoned) == (1, 0)
+    assert follower.thread is not late.thread
+
+
+def test_what_follows_is_given_up_on_its_own_when_it_takes_too_long() -> None:
+    release = threading.Event()
+    late, later = (Piece(lambda: release.wait(LONG), overdue=True) for _ in range(2))
+    after = Piece()
+    assert work_with({late: later}, [late, after]) == [late, later, after]
+    assert (late.abandoned, later.abandoned) == (1, 1)
+    release.set()
+    for thread in hanging():
+        thread.join(LONG)
+
+
+def test_what_follows_is_not_begun_after_the_end() -> None:
+    release, ended = threading.Event(), threading.Event()
+    begun: list[str] = []
+    follower = Piece(lambda: begun.append("follower"))
+
+    def hand_on(piece: Piece) -> Piece | None:
+        ended.set()
+        return follower
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Workers(iter([Piece(lambda: release.wait(LONG))]), size=1, done=hand_on).run(interrupt)
+    release.set()
+    assert ended.wait(LONG)
+    for thread in hanging():
+        thread.join(LONG)
+    assert begun == []
+
+
+# --- errors ----------------------------------------------------------------------------------------------------------
+
+
 def test_an_error_of_the_source_is_raised_in_the_caller() -> None:
     def source() -> Iterator[Piece]:
         yield Piece()
