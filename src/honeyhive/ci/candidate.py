@@ -77,7 +77,8 @@ def _count(run: RunResult, experiment: ExperimentConfig, dataset: Dataset) -> Co
         raise RunFileError("the run file is that of another run", hint="something else has written to it: run again")
     seen: set[Key] = set()
     for outcome in run.outcomes:
-        if not dataset.knows(outcome.datapoint_id, outcome.content_hash) or outcome.repeat >= experiment.repeats:
+        known = dataset.knows(outcome.datapoint_id, outcome.content_hash, outcome.tags)
+        if not known or outcome.repeat >= experiment.repeats:
             raise RunFileError(
                 f"the run file holds a datapoint that is not in the dataset: {outcome.datapoint_id[:100]}",
                 hint="something else has written to it: run again",

@@ -14,8 +14,9 @@ from honeyhive.ci.publish import append_outputs, append_summary, write_file, wri
 from honeyhive.ci.settings import Settings
 from honeyhive.documents import Malformed, load_json
 from honeyhive.errors import HoneyHiveError, InputError, NoDecisionError, ReportingError, RunFileError
+from honeyhive.gate import words
 from honeyhive.gate.broken import Broken, Finding
-from honeyhive.gate.checks import Check, Reason, Status
+from honeyhive.gate.checks import Check, Reason, Rule, Status
 from honeyhive.gate.headline import by_weight, headline
 from honeyhive.gate.report import Context, Dataset, Evidence, render
 from honeyhive.gate.verdict import Policies, Policy, Verdict, judge
@@ -94,6 +95,7 @@ def comment_of_json(comparison: Path, candidate: Path | None, baseline: Path | N
 def gather_evidence(verdict: Verdict, candidate: Path, baseline: Path | None) -> dict[str, Evidence]:
     """What both runs hold of the datapoints that the verdict names, and of those that went wrong."""
     wanted = {change.datapoint_id for change in verdict.changes}
+    wanted |= {place.datapoint_id for check in verdict.checks for place in check.not_passed}
     ours = _outcomes_of(candidate, wanted, errors=20)
     theirs = _outcomes_of(baseline, wanted | ours.keys(), errors=0) if baseline else {}
     return {datapoint_id: _evidence(outcome, theirs.get(datapoint_id)) for datapoint_id, outcome in ours.items()}
@@ -234,8 +236,8 @@ def json_text(finding: Finding) -> str:
 
 def overall(judged: Sequence[Judged]) -> str:
     """The job's verdict in one word: the worst of its experiments."""
-    words = {"broken" if isinstance(item.finding, Broken) else item.finding.verdict.value for item in judged}
-    return next(word for word in ("broken", "failed", "undecided", "passed") if word in words)
+    verdicts = {"broken" if isinstance(item.finding, Broken) else item.finding.verdict.value for item in judged}
+    return next(verdict for verdict in ("broken", "failed", "undecided", "passed") if verdict in verdicts)
 
 
 def exit_code(judged: Sequence[Judged]) -> int:
@@ -294,8 +296,17 @@ def _main_error(judged: Sequence[Judged], policies: Policies, code: int) -> Anno
         message = f"{first.experiment}: {first.message}{hint}{rest}"
         return Annotation(level=Level.ERROR, title=first.title, message=message, file=first.file, line=first.line)
     check = by_weight([check for check in first.checks if check.gating and _decides(check, policies, code)])[0]
-    title = "Worse than allowed" if code == 1 else NoDecisionError.title
-    return Annotation(level=Level.ERROR, title=title, message=f"{first.experiment}: {_said(check)}{rest}")
+    return Annotation(level=Level.ERROR, title=_title(check, code), message=f"{first.experiment}: {_said(check)}{rest}")
+
+
+def _title(check: Check, code: int) -> str:
+    if code != 1:
+        return NoDecisionError.title
+    if check.reason in (Reason.MISSING_METRIC, Reason.NO_DATA):
+        return "Nothing to judge by"
+    if check.rule is Rule.MUST_PASS:
+        return "Must pass, and did not"
+    return "Not shown to hold" if words.unproven(check) else "Worse than allowed"
 
 
 def _decides(check: Check, policies: Policies, code: int) -> bool:

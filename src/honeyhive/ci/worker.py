@@ -124,8 +124,8 @@ def child_environment(environ: Mapping[str, str], pass_env: Sequence[str]) -> di
 
 
 def _plan(experiment: ExperimentConfig) -> str:
-    """What the child has to do, as a configuration file; what is allowed is none of its business."""
-    chosen = experiment.model_dump(mode="json", by_alias=True, exclude={"thresholds", "baseline"}, exclude_none=True)
+    """What the child has to do, as a configuration file: the thresholds tell it which datapoints are tried again."""
+    chosen = experiment.model_dump(mode="json", by_alias=True, exclude={"baseline"}, exclude_none=True)
     return json.dumps({"version": 1, "experiments": [chosen]}, ensure_ascii=False)
 
 

@@ -82,16 +82,16 @@ class Dataset:
         """How many datapoints iterating gives."""
         return self.count
 
-    def knows(self, datapoint_id: str, content_hash: str) -> bool:
-        """Whether one of the datapoints has this id and this content."""
-        return _has(self._known, _digest(f"{datapoint_id}\n{content_hash}"))
+    def knows(self, datapoint_id: str, content_hash: str, tags: Sequence[str] = ()) -> bool:
+        """Whether one of the datapoints has this id, this content and these tags."""
+        return _has(self._known, _digest("\n".join((datapoint_id, content_hash, *tags))))
 
     def _read_whole(self, name: Naming) -> tuple[array[int], str]:
         """Every row once: the sorted digests of what `knows` answers for, and the dataset's id."""
         known, ids = array("Q"), hashlib.md5(usedforsecurity=False)
         for datapoint in self._read(name, None):
             if self.limit is None or datapoint.index < self.limit:
-                known.append(_digest(f"{datapoint.id}\n{datapoint.content_hash}"))
+                known.append(_digest("\n".join((datapoint.id, datapoint.content_hash, *datapoint.tags))))
                 ids.update(f"{datapoint.id}\n".encode())
         return _sorted(known), prefixed(ids.hexdigest()[:24])
 

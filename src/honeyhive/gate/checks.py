@@ -23,7 +23,7 @@ class Rule(StrEnum):
     MAX = "max"
     MAX_DROP = "max-drop"
     MAX_INCREASE = "max-increase"
-    MUST_PASS = "must-pass"
+    MUST_PASS = "must-pass"  # noqa: S105 - no password
 
 
 class Reason(StrEnum):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, zip_longest
 from typing import Any
 
 from honeyhive.documents import plain
-from honeyhive.gate.checks import INCOMPARABLE, Check
+from honeyhive.gate.aggregates import split
+from honeyhive.gate.checks import INCOMPARABLE, Check, Place
 from honeyhive.gate.comparison import Change
 from honeyhive.gate.headline import by_weight
 from honeyhive.gate.metrics import Direction, Kind
@@ -73,18 +74,31 @@ class Exhibit:
 
 @dataclass(frozen=True, kw_only=True)
 class Exhibits:
-    """The datapoints that got worst, those that got best, and those that only went wrong; `metrics` are what by."""
+    """The datapoints that had to pass and did not, that got worst, that got best, and that only went wrong.
+
+    `metrics` are what the worst and the best are measured by, `required` what had to pass.
+    """
 
     metrics: tuple[str, ...]
     worse: tuple[Exhibit, ...]
     better: tuple[Exhibit, ...]
     erred: tuple[Exhibit, ...]
     lead: Check | None
+    required: tuple[str, ...] = ()
+    not_passed: tuple[Exhibit, ...] = ()
 
     @property
     def any(self) -> bool:
         """Whether there is anything to show."""
-        return bool(self.worse or self.better or self.erred)
+        return bool(self.not_passed or self.worse or self.better or self.erred)
+
+    @property
+    def in_full(self) -> tuple[Exhibit, ...]:
+        """Those to read: each once, in the order shown."""
+        rows: dict[str, Exhibit] = {}
+        for row in (*self.not_passed, *self.worse, *self.erred):
+            rows.setdefault(row.datapoint_id, row)
+        return tuple(rows.values())
 
 
 def select(verdict: Verdict, evidence: Mapping[str, Evidence]) -> Exhibits:
@@ -98,6 +112,9 @@ def select(verdict: Verdict, evidence: Mapping[str, Evidence]) -> Exhibits:
     shown = [*list(worse.items())[:WORST], *list(better.items())[:BEST]]
     exhibits = [_exhibit(changes, evidence.get(key), summaries) for key, changes in shown]
     seen = {key for key, _ in shown}
+    failing = [check for check in by_weight(verdict.checks) if check.not_passed]
+    required = {place.datapoint_id: place for check in failing for place in check.not_passed}
+    seen |= required.keys()
     wrong = [found for key, found in evidence.items() if found.candidate_error is not None and key not in seen]
     return Exhibits(
         metrics=metrics,
@@ -107,7 +124,18 @@ def select(verdict: Verdict, evidence: Mapping[str, Evidence]) -> Exhibits:
         lead=next(
             (check for check in by_weight(verdict.checks) if check.metric in metrics and check.worse is not None), None
         ),
+        required=tuple(check.metric for check in failing),
+        not_passed=tuple(_required(place, evidence.get(key)) for key, place in list(required.items())[:WORST]),
     )
+
+
+def mark(score: float | None, summary: MetricSummary | None) -> str:
+    """One score of a datapoint: `✅` and `❌` for pass/fail, else the number."""
+    kind = summary.kind if summary else None
+    if kind is Kind.RATE and score in (0.0, 1.0):
+        best = 0.0 if summary and summary.direction is Direction.LOWER else 1.0
+        return "✅" if score == best else "❌"
+    return value(score, kind)
 
 
 def text_of(found: Any) -> str:
@@ -133,10 +161,11 @@ def _metrics_that_matter(verdict: Verdict) -> tuple[str, ...]:
     changed = dict.fromkeys(change.metric for change in verdict.changes)
     ranked = by_weight(verdict.checks)
     apart = {check.metric for check in ranked if check.reason in INCOMPARABLE}
-    checked = [check for check in ranked if check.metric in changed and check.metric not in apart]
+    checked = [(split(check.metric)[0], check.status) for check in ranked]
+    checked = [(metric, status) for metric, status in checked if metric in changed and metric not in apart]
     if not checked:
         return tuple(metric for metric in changed if metric not in apart)
-    return tuple(dict.fromkeys(check.metric for check in checked if check.status is checked[0].status))
+    return tuple(dict.fromkeys(metric for metric, status in checked if status is checked[0][1]))
 
 
 def _by_turns(metrics: tuple[str, ...], changes: Iterable[Change]) -> Iterator[Change]:
@@ -169,6 +198,11 @@ def _exhibit(changes: list[Change], found: Evidence | None, summaries: Mapping[s
     )
 
 
+def _required(place: Place, found: Evidence | None) -> Exhibit:
+    known = found or Evidence(datapoint_id=place.datapoint_id)
+    return _erred(replace(known, line=place.line if place.line is not None else known.line))
+
+
 def _erred(found: Evidence) -> Exhibit:
     return Exhibit(
         datapoint_id=found.datapoint_id,
@@ -186,12 +220,6 @@ def _side(output: Any, error: str | None) -> str:
 
 
 def _mark(change: Change, summary: MetricSummary | None) -> Mark:
-    kind = summary.kind if summary else None
-    best = 0.0 if summary and summary.direction is Direction.LOWER else 1.0
-
-    def shown(score: float) -> str:
-        if kind is Kind.RATE and score in (0.0, 1.0):
-            return "✅" if score == best else "❌"
-        return value(score, kind)
-
-    return Mark(metric=change.metric, baseline=shown(change.baseline), candidate=shown(change.candidate))
+    return Mark(
+        metric=change.metric, baseline=mark(change.baseline, summary), candidate=mark(change.candidate, summary)
+    )

@@ -5,13 +5,26 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from honeyhive.gate.checks import Check, Rule
-from honeyhive.gate.metrics import Direction, Kind
-from honeyhive.gate.numbers import NOTHING, Format, amount, difference, extra_digits, margin, value, written
+from honeyhive.gate.checks import INCOMPARABLE, Check, Reason, Rule
+from honeyhive.gate.metrics import ERRORS, Decide, Direction, Kind
+from honeyhive.gate.numbers import (
+    NOTHING,
+    Format,
+    amount,
+    count,
+    difference,
+    duration,
+    extra_digits,
+    margin,
+    value,
+    written,
+)
 
 UNITS = (" pts", " pt", " %")
 _RATIOS = (Kind.LATENCY, Kind.COST)
 _BOUNDS = {Rule.MIN: "≥ ", Rule.MAX: "≤ "}
+_APART = INCOMPARABLE | {Reason.UNBOUNDED_ERRORS}
+"""Where a difference of the two means would be one of different things."""
 _MARGINS = {Rule.MAX_DROP: -1, Rule.MAX_INCREASE: 1}
 
 
@@ -39,6 +52,8 @@ class Figures:
 
 def of_check(check: Check) -> Figures:
     """The figures of one check."""
+    if check.rule is Rule.MUST_PASS:
+        return _of_must_pass(check)
     bound = check.limit if check.rule in _BOUNDS else None
     digits = extra_digits(_values(check.kind), check.candidate, check.baseline, bound)
     change = _change(check)
@@ -50,8 +65,13 @@ def of_check(check: Check) -> Figures:
         limits=_limits(check, shown),
         worst=_apart_from_margin(check, own_way(check.lower, check.kind, check.direction)),
         allowed=_allowed(check),
-        beyond=_beyond(check, bound),
+        beyond=_beyond(check, bound, digits),
     )
+
+
+def passed(check: Check) -> int:
+    """How many of the datapoints that have to pass did."""
+    return round((check.candidate or 0.0) * check.n)
 
 
 def of_means(
@@ -98,6 +118,24 @@ def detectable(check: Check) -> str:
     return amount(check.smallest_detectable, check.kind, digits)
 
 
+def wrong(check: Check) -> int | None:
+    """How many datapoints went wrong, of a bound on errors; `None` where some did in a part of their repeats only."""
+    if check.metric != ERRORS or check.candidate is None:
+        return None
+    whole = check.candidate * check.n
+    return round(whole) if abs(whole - round(whole)) <= 1e-6 else None
+
+
+def _of_must_pass(check: Check) -> Figures:
+    known = check.n and check.candidate is not None
+    return Figures(
+        baseline=NOTHING,
+        candidate=f"{count(passed(check))} of {count(check.n)}" if known else NOTHING,
+        change=NOTHING,
+        allowed="all must-pass",
+    )
+
+
 def _values(kind: Kind | None) -> Format:
     return lambda number, extra: value(number, kind, extra)
 
@@ -107,6 +145,8 @@ def _differences(kind: Kind | None) -> Format:
 
 
 def _change(check: Check) -> float | None:
+    if check.reason in _APART:
+        return None
     if check.estimate is not None:
         return own_way(check.estimate, check.kind, check.direction)
     return plain_change(check.kind, baseline=check.baseline, candidate=check.candidate)
@@ -127,6 +167,8 @@ def _typically(
 
 
 def _limits(check: Check, shown: str) -> str:
+    if check.reason in _APART or check.decide is Decide.POINT:  # which says that nothing is left to chance
+        return ""
     ends = [own_way(end, check.kind, check.direction) for end in (check.lower, check.upper)]
     known = sorted(end for end in ends if end is not None)
     if len(known) < 2 or known[0] == known[1]:
@@ -170,8 +212,10 @@ def _relative(allowed: str) -> float | None:
     return share if math.isfinite(share) else None
 
 
-def _beyond(check: Check, bound: float | None) -> str:
+def _beyond(check: Check, bound: float | None, digits: int) -> str:
     if bound is None or check.candidate is None:
         return NOTHING
     distance = abs(check.candidate - bound)
-    return value(distance, check.kind) if check.kind in _RATIOS else amount(distance, check.kind)
+    if check.kind is Kind.LATENCY:
+        return duration(distance, digits, beside=bound)
+    return value(distance, check.kind) if check.kind is Kind.COST else amount(distance, check.kind)

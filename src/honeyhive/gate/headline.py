@@ -9,9 +9,9 @@ from honeyhive.gate import figures
 from honeyhive.gate.checks import Check, Reason, Rule, Status
 from honeyhive.gate.markdown import NAME, one_line
 from honeyhive.gate.metrics import ERRORS, Kind
-from honeyhive.gate.numbers import NOTHING, amount, written
+from honeyhive.gate.numbers import NOTHING, amount, count, datapoints, written
 from honeyhive.gate.verdict import Verdict
-from honeyhive.gate.words import fall
+from honeyhive.gate.words import are, fall, least, unproven
 
 _POINTS = re.compile(r" pt(?=s?$)")
 
@@ -23,7 +23,8 @@ _TELLING = (
     *(Reason.REGRESSED, Reason.MISSING_METRIC, Reason.NO_DATA, Reason.BELOW_MIN, Reason.ABOVE_MAX),
     *(Reason.NO_BASELINE, Reason.NO_PAIRS, Reason.DATASET_CHANGED, Reason.NOT_COMPARABLE),
     *(Reason.APPARENT_DROP, Reason.NEAR_LIMIT, Reason.UNBOUNDED_ERRORS, Reason.ZERO_BASELINE, Reason.ONE_PAIR),
-    *(Reason.LOW_POWER, Reason.IMPROVED, Reason.WITHIN_MARGIN, Reason.UNCHANGED, Reason.MET),
+    *(Reason.ONE_CLUSTER, Reason.LOW_POWER, Reason.TOO_FEW),
+    *(Reason.IMPROVED, Reason.WITHIN_MARGIN, Reason.UNCHANGED, Reason.MET),
 )
 """Of two checks with the same status, the one whose reason stands first tells more."""
 
@@ -53,10 +54,14 @@ def by_weight(checks: Sequence[Check]) -> list[Check]:
 
 
 def _telling(check: Check) -> float:
-    """A metric may be missing because everything went wrong: then that is what has to be told first."""
+    """A metric may be missing because everything went wrong: then that is what has to be told first.
+
+    That nothing did goes without saying.
+    """
+    first = _TELLING.index(check.reason)
     if check.metric == ERRORS and check.reason is Reason.ABOVE_MAX:
         return _TELLING.index(Reason.MISSING_METRIC) - 0.5
-    return _TELLING.index(check.reason)
+    return first + 0.5 if check.metric == ERRORS and check.reason is Reason.MET else first
 
 
 def _others(lead: Check, rest: Sequence[Check]) -> str:
@@ -68,8 +73,42 @@ def _others(lead: Check, rest: Sequence[Check]) -> str:
 
 
 def _sentence(check: Check, name: str) -> str:
+    if check.rule is Rule.MUST_PASS and check.n:
+        return _had_to_pass(check, name)
+    if check.rule is Rule.MUST_PASS and check.reason is Reason.NO_DATA:
+        return "no datapoint is tagged must-pass"
+    if unproven(check):
+        return f"{name} could not be shown to hold: {_unproven(check)}"
     write = _SENTENCES.get(check.reason)
     return write(check, name) if write else _OPEN[check.reason].replace("{name}", name)
+
+
+def _had_to_pass(check: Check, name: str) -> str:
+    failed = check.n - figures.passed(check)
+    which = f"{count(failed or check.n)} of {count(check.n)} must-pass datapoints"
+    if check.n == 1:
+        which = "the only must-pass datapoint"
+    if failed:
+        return f"{which} went wrong" if check.metric == ERRORS else f"{which} did not pass {name}"
+    again = f", {count(len(check.flaky))} only when tried again (flaky)" if check.flaky else ""
+    return f"{which} passed{again}" if check.metric == ERRORS else f"{which} passed {name}{again}"
+
+
+def _unproven(check: Check) -> str:
+    match check.reason:
+        case Reason.APPARENT_DROP | Reason.NEAR_LIMIT:
+            return _moved(check, "it")
+        case Reason.LOW_POWER:
+            more = f" of more than {_size(check.limit, check)}" if check.limit else ""
+            return f"too few datapoints to rule out a {fall(check)}{more}"
+        case Reason.ONE_CLUSTER:
+            return "its datapoints belong to one cluster"
+        case Reason.ZERO_BASELINE:
+            return "its baseline is 0"
+        case Reason.UNBOUNDED_ERRORS:
+            return "datapoints went wrong, and it has no range"
+        case _:
+            return "too few datapoints to compare"
 
 
 def _moved(check: Check, name: str) -> str:
@@ -109,7 +148,8 @@ def _bounded(check: Check, name: str) -> str:
     if check.reason is Reason.MET:
         return f"{name} is {shown.candidate}, {'at least' if least else 'at most'} {bound} as required"
     if check.metric == ERRORS:
-        return f"{shown.candidate} of the datapoints went wrong, {bound} allowed"
+        what = "attempts" if figures.wrong(check) is None else "datapoints"
+        return f"{shown.candidate} of the {what} went wrong, {bound} allowed"
     return (
         f"{name} is {shown.candidate}, {'below' if least else 'above'} the {bound} {'required' if least else 'allowed'}"
     )
@@ -129,6 +169,15 @@ def _cannot_tell(check: Check, name: str) -> str:
     return f"too few datapoints to tell whether {name} {verb}{by}"
 
 
+def _one_cluster(check: Check, name: str) -> str:
+    verb = "rose" if fall(check) == "rise" else "fell"
+    return f"nothing tells whether {name} {verb}: its datapoints belong to one cluster"
+
+
+def _too_few(check: Check, name: str) -> str:
+    return f"{name} needs at least {datapoints(least(check))}, there {are(check.n)}"
+
+
 def _nothing_yet(check: Check, name: str) -> str:
     now = "" if check.candidate is None else f", {name} is {figures.of_check(check).candidate}"
     return f"nothing to compare with yet{now}"
@@ -142,6 +191,8 @@ _SENTENCES: dict[Reason, Callable[[Check, str], str]] = {
     Reason.APPARENT_DROP: _maybe_luck,
     Reason.NEAR_LIMIT: _near_limit,
     Reason.LOW_POWER: _cannot_tell,
+    Reason.ONE_CLUSTER: _one_cluster,
+    Reason.TOO_FEW: _too_few,
     Reason.MET: _bounded,
     Reason.BELOW_MIN: _bounded,
     Reason.ABOVE_MAX: _bounded,

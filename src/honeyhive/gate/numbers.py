@@ -97,16 +97,32 @@ def signed_score(number: float, extra: int = 0) -> str:
 
 def latency(number: float, extra: int = 0) -> str:
     """Milliseconds as `0.43 ms`, `812 ms`, `1.2 s`, `12.5 min`."""
+    return duration(number, extra)
+
+
+def duration(number: float, extra: int = 0, *, beside: float = 0.0) -> str:
+    """Milliseconds in the unit of their size, or in that of the time they stand beside: `0.4 s` beside `2 s`."""
     size = abs(number)
     if size >= _TOO_LONG:
         return f"{_power_of_ten(number, 2 + extra)} ms"
-    if size < 10:
-        return f"{_rounded(number, 2 + extra)} ms"
+    unit = max(_time_unit(number, extra), _time_unit(beside, extra))
+    usual = (2 if size < 10 else 0) if unit == 1 else 0 if unit == 1_000 and size >= 100_000 else 1
+    for digits in range(usual + extra, usual + extra + _MOST_DIGITS):
+        shown = _rounded(number / unit, digits)
+        if shown.strip("−0.") or not size:
+            break
+    return f"{shown} {_TIMES[unit]}"
+
+
+def _time_unit(number: float, extra: int) -> int:
+    """How many milliseconds the unit has that a time of this size is shown in."""
+    size = abs(number)
     if round(size, extra) < 1_000:
-        return f"{_rounded(number, extra)} ms"
-    if round(size, -2) < 600_000:
-        return f"{_rounded(number / 1_000, extra + (1 if size < 100_000 else 0))} s"
-    return f"{_rounded(number / 60_000, 1 + extra)} min"
+        return 1
+    return 1_000 if round(size, -2) < 600_000 else 60_000
+
+
+_TIMES = {1: "ms", 1_000: "s", 60_000: "min"}
 
 
 _VALUES: dict[Kind | None, Format] = {Kind.RATE: rate, Kind.LATENCY: latency}
@@ -125,7 +141,8 @@ def written(number: float | None, kind: Kind | None) -> str:
         return f"{_every_digit(_percent(number))} %"
     if kind is not Kind.LATENCY:
         return _every_digit(number)
-    return f"{_every_digit(number / 1_000)} s" if abs(number) >= 1_000 else f"{_every_digit(number)} ms"
+    unit = 60_000 if abs(number) >= 600_000 and number % 60_000 == 0 else 1_000 if abs(number) >= 1_000 else 1
+    return f"{_every_digit(number / unit)} {_TIMES[unit]}"
 
 
 def margin(number: float | None, kind: Kind | None, *, sign: int, relative: bool = False) -> str:

@@ -60,5 +60,29 @@ def needed_for_score(drop: float, sd: float) -> int | None:
     return None if needed is None else max(2, needed)
 
 
+def repeats_for_rate(drop: float, discordance: float, n: int) -> int | None:
+    """How many repeats of both runs let n datapoints show a drop δ of a rate: ψ/(nδ²/k − δ), rounded up.
+
+    Solves n = k(ψ/K + δ)/δ² for K, where `discordance` is ψ of one repeat. `None` where n ≤ k/δ: repeats take away the
+    flips, but not that the drop itself falls on some datapoints and not on others.
+    """
+    left = n * drop * drop / _K_POWER - drop
+    return _at_least_one(discordance / left) if left > 0 else None
+
+
+def repeats_for_score(drop: float, sd: float, n: int) -> int | None:
+    """How many repeats of both runs let n datapoints show a drop of a mean: (z·sd/drop)²/n, rounded up.
+
+    Solves n = (z·sd/drop)²/K for K, where `sd` is that of one repeat; `None` for no drop, or no datapoints.
+    """
+    ratio = _Z_POWER * (sd / drop) if drop > 0 and n > 0 else math.inf
+    return _at_least_one(ratio * ratio / max(1, n))
+
+
+def _at_least_one(count: float) -> int | None:
+    needed = _rounded_up(count)
+    return None if needed is None else max(1, needed)
+
+
 def _rounded_up(count: float) -> int | None:
     return math.ceil(count) if count <= _MOST else None

@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
 
-from honeyhive.gate import words
+from honeyhive.gate import advice, words
 from honeyhive.gate.broken import Broken, Finding
 from honeyhive.gate.checks import Check, Rule, Status
 from honeyhive.gate.evidence import Evidence, Exhibits, select
 from honeyhive.gate.headline import by_weight
+from honeyhive.gate.metrics import ERRORS
+from honeyhive.gate.removals import removals
 from honeyhive.gate.templating import TEMPLATES
 from honeyhive.gate.verdict import MetricSummary, Verdict
 
@@ -133,6 +135,8 @@ class _Section:
 
     def at(self, detail: _Detail) -> str:
         checks = by_weight(self.verdict.checks)
+        urgent, advised = _urgent(self.verdict, checks), _advice(checks)
+        flaky = [check for check in checks if check.flaky]
         return (
             TEMPLATES["experiment.md.j2"]
             .render(
@@ -145,9 +149,15 @@ class _Section:
                 detail=detail,
                 checks=checks[: detail.checks],
                 more_checks=len(checks[detail.checks :]),
+                urgent=urgent,
+                urgent_for=advised.pop(advice.of(urgent)) if urgent else [],
                 others=list(_others(self.verdict))[:_LINES],
+                removals=removals(self.verdict),
                 powers=[check for check in checks if _is_limited(check)][:_LINES],
-                advice=list(_advice(checks).items())[:_LINES],
+                spreads=list(_spreads(self.verdict, checks))[:_LINES],
+                repeated=[summary for summary in self.verdict.metrics if summary.all_passed is not None][:_LINES],
+                advice=list(advised.items())[:_LINES],
+                flaky=flaky[:_LINES],
                 warnings=self.verdict.warnings[:_LINES],
                 more_warnings=len(self.verdict.warnings[_LINES:]),
             )
@@ -206,15 +216,33 @@ def _others(verdict: Verdict) -> Iterator[MetricSummary]:
 
 def _is_limited(check: Check) -> bool:
     """Whether the dataset is too small for the margin, or left the check open."""
-    if check.smallest_detectable is None or check.limit is None or check.rule in (Rule.MIN, Rule.MAX):
+    if check.smallest_detectable is None or check.limit is None or check.reason not in words.COMPARED:
         return False
     return check.status is Status.UNDECIDED or check.limit < check.smallest_detectable
 
 
+def _spreads(verdict: Verdict, checks: Sequence[Check]) -> Iterator[tuple[str, str]]:
+    """What the rates that have a bound may be on other datapoints of the kind, by metric."""
+    summaries = {summary.metric: summary for summary in verdict.metrics}
+    for check in checks:
+        summary = summaries.get(check.metric)
+        if check.rule in (Rule.MIN, Rule.MAX) and summary and check.metric != ERRORS:
+            said = words.spread(check, summary.lower, summary.upper)
+            if said:
+                yield check.metric, said
+
+
+def _urgent(verdict: Verdict, checks: Sequence[Check]) -> Check | None:
+    """The check whose advice stands in the open: the one that makes the verdict what it is."""
+    if verdict.verdict is Status.PASSED:
+        return None
+    return next((c for c in checks if c.gating and c.status is verdict.verdict and advice.way_out(c)), None)
+
+
 def _advice(checks: Sequence[Check]) -> dict[str, list[str]]:
     """What to do, and about which metrics."""
-    advice: dict[str, list[str]] = {}
+    found: dict[str, list[str]] = {}
     for check in checks:
-        if said := words.advice(check):
-            advice.setdefault(said, []).append(check.metric)
-    return {said: list(dict.fromkeys(metrics))[:_LINES] for said, metrics in advice.items()}
+        if said := advice.of(check):
+            found.setdefault(said, []).append(check.metric)
+    return {said: list(dict.fromkeys(metrics))[:_LINES] for said, metrics in found.items()}

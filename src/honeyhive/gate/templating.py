@@ -15,7 +15,7 @@ from typing import Any
 
 from jinja2 import DictLoader, Environment, StrictUndefined, Template
 
-from honeyhive.gate import figures, markdown, numbers, words
+from honeyhive.gate import advice, figures, markdown, numbers, words
 from honeyhive.gate.broken import Broken, Finding
 from honeyhive.gate.checks import Check, Status
 from honeyhive.gate.evidence import EXPECTED_WIDTH, INPUTS_WIDTH, OUTPUT_WIDTH
@@ -48,14 +48,6 @@ def _status(check: Check) -> str:
     return f"{_SYMBOLS[check.status]} {check.status.value}"
 
 
-def _power(check: Check) -> str:
-    """What the pairs can show, and what it would take to show the margin."""
-    shown = f"{words.fall(check)}s of {figures.detectable(check)} or more, four times of five."
-    if check.needed is None:
-        return shown
-    return f"{shown} To see {numbers.amount(check.limit, check.kind)}: about {numbers.about(check.needed)} datapoints."
-
-
 def _symbol(finding: Finding) -> str:
     return _BROKEN if isinstance(finding, Broken) else _SYMBOLS[finding.verdict]
 
@@ -72,6 +64,10 @@ def _overall(findings: Sequence[Finding]) -> str:
 
 def _address(hash_or_line: object, prefix: str | None) -> str:
     return f"{prefix}{hash_or_line}" if prefix else ""
+
+
+def _rate(summary: MetricSummary, share: float | None) -> str:
+    return numbers.value(share, summary.kind)
 
 
 def _means(summary: MetricSummary) -> figures.Figures:
@@ -99,7 +95,10 @@ _FILTERS: Mapping[str, Callable[..., str]] = {
     "symbol": _symbol,
     "status": _status,
     "evidence": words.evidence,
-    "power": _power,
+    "rate": _rate,
+    "power": words.power,
+    "meaning": advice.meaning,
+    "way_out": advice.way_out,
 }
 
 

@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from honeyhive.gate.comparison import Comparison, MetricComparison
-from honeyhive.gate.metrics import LATENCY
+from honeyhive.gate.markdown import NAME, one_line
+from honeyhive.gate.metrics import ERRORS, LATENCY, Kind
+from honeyhive.gate.numbers import extra_digits, value
 from honeyhive.gate.scores import Sample
 from honeyhive.gate.statistics import TIE
 from honeyhive.gate.thresholds import DEFAULT_ERROR_RATE
 
 COVERAGE_CHANGE = 0.05
 """A metric that applies to this much more or less of the datapoints than before is worth a word."""
+
+_NAMED = 2
+"""How many metrics one sentence names."""
 
 
 def of(comparison: Comparison) -> Iterator[str]:
@@ -22,6 +27,8 @@ def of(comparison: Comparison) -> Iterator[str]:
             yield from _coverage(found)
     for found in comparison.metrics.values():
         yield from _range(found)
+        yield from _labels(found)
+        yield from _clusters(found)
     if comparison.baseline is not None:
         yield from _evaluators(comparison)
 
@@ -31,7 +38,8 @@ def _dataset(comparison: Comparison) -> Iterator[str]:
     if limit is not None:
         yield f"a partial view: only the first {_count(limit, 'datapoint')} of the dataset ran (`limit`)"
     elif comparison.removed:
-        yield f"{_count(comparison.removed, 'datapoint')} of the baseline no longer in the dataset: not compared"
+        gone = _count(comparison.removed, "datapoint")
+        yield f"{gone} of the baseline no longer in the dataset: {_removed(comparison)}"
     if comparison.edited:
         yield f"{_count(comparison.edited, 'datapoint')} changed inputs or ground truth: not compared"
     wrong, count = comparison.baseline_errors, comparison.baseline_count
@@ -41,33 +49,80 @@ def _dataset(comparison: Comparison) -> Iterator[str]:
         yield f"{_count(comparison.added, 'datapoint')} not in the baseline: only `min` and `max` see them"
 
 
+def _removed(comparison: Comparison) -> str:
+    """Whether a mean is higher only because what scored badly is gone."""
+    removed = [said for found in comparison.metrics.values() for said in _was_worse(found)]
+    if not removed:
+        return "not compared"
+    more = f" and {len(removed) - _NAMED} more" if len(removed) > _NAMED else ""
+    return (
+        f"not compared. There they scored worse than the others ({', '.join(removed[:_NAMED])}{more}): "
+        "without them a mean looks better, whatever this change does"
+    )
+
+
+def _was_worse(found: MetricComparison) -> Iterator[str]:
+    metric, removed, stayed = found.metric, found.removed, found.pairs
+    if removed is None or not removed.n or stayed is None or metric.kind not in (Kind.RATE, Kind.SCORE):
+        return
+    theirs = removed.mean
+    if metric.name != ERRORS and theirs is not None and metric.sign * (theirs - stayed.baseline) < -TIE:
+        digits = extra_digits(lambda number, extra: value(number, metric.kind, extra), theirs, stayed.baseline)
+        shown = [value(mean, metric.kind, digits) for mean in (theirs, stayed.baseline)]
+        yield f"{_name(metric.name)} {shown[0]}, the others {shown[1]}"
+
+
 def _coverage(found: MetricComparison) -> Iterator[str]:
     # What crashed took no time: of latency, `errors` tells.
     if found.baseline is None or not (found.baseline.measured and found.measured) or found.metric.name == LATENCY:
         return
     before, after = _share(found.baseline), _share(found.candidate)
     if abs(after - before) > COVERAGE_CHANGE + TIE:
-        yield f"{found.metric.name} applies to {after:.0%} of the datapoints, in the baseline to {before:.0%}"
+        shown = [value(share, Kind.RATE) for share in (after, before)]
+        yield f"{_name(found.metric.name)} applies to {shown[0]} of the datapoints, in the baseline to {shown[1]}"
 
 
 def _range(found: MetricComparison) -> Iterator[str]:
     if found.beyond_range and found.metric.bounds is not None:
         low, high = found.metric.bounds
         yield (
-            f"{found.metric.name} has scores outside of its range from {low:g} to {high:g}: "
+            f"{_name(found.metric.name)} has scores outside of its range from {low:g} to {high:g}: "
             "then an error need not count as the worst score"
+        )
+
+
+def _labels(found: MetricComparison) -> Iterator[str]:
+    changed, pairs = found.relabelled, found.pairs
+    if changed and pairs is not None:
+        share = value(changed / pairs.n, Kind.RATE)
+        yield (
+            f"{_name(found.metric.name)}: {share} of the labels changed ({changed:,} of {pairs.n:,}); "
+            "for information, what is tested is whether they are right"
+        )
+
+
+def _clusters(found: MetricComparison) -> Iterator[str]:
+    if found.unclustered and found.metric.cluster is not None:
+        has, counts = ("has", "it counts") if found.unclustered == 1 else ("have", "they count")
+        yield (
+            f"{_count(found.unclustered, 'datapoint')} {has} no {_name(found.metric.cluster)}, "
+            f"which `cluster` of {_name(found.metric.name)} names: {counts} as one cluster"
         )
 
 
 def _evaluators(comparison: Comparison) -> Iterator[str]:
     changed = [name for name, found in comparison.metrics.items() if found.evaluator_changed]
     for name in changed:
-        yield f"the evaluator {name} is not the one that scored the baseline: their scores are not comparable"
+        yield f"the evaluator {_name(name)} is not the one that scored the baseline: their scores are not comparable"
     if comparison.baseline is not None and comparison.candidate.repeats != comparison.baseline.repeats:
         yield (
             f"{_count(comparison.candidate.repeats, 'repeat')} of each datapoint, "
             f"in the baseline {comparison.baseline.repeats}"
         )
+
+
+def _name(name: str) -> str:
+    return f"`{one_line(name, NAME)}`"
 
 
 def _share(sample: Sample) -> float:

@@ -1,15 +1,17 @@
-"""What a check says to someone who knows no statistics: one line of what happened, one of what to do."""
+"""What a check says to someone who knows no statistics, in one line; what there is to do stands in `advice`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 
 from honeyhive.gate import figures
-from honeyhive.gate.checks import Check, Reason
+from honeyhive.gate.aggregates import split
+from honeyhive.gate.checks import Check, Place, Reason, Rule, Status
 from honeyhive.gate.figures import UNITS, Figures
 from honeyhive.gate.markdown import NAME, one_line
-from honeyhive.gate.metrics import ERRORS, Direction, Kind
-from honeyhive.gate.numbers import NOTHING, about, amount, chance, count, datapoints
+from honeyhive.gate.metrics import Decide, Direction
+from honeyhive.gate.must_pass import NAMED
+from honeyhive.gate.numbers import NOTHING, TIE, about, amount, chance, count, datapoints, value
 
 COMPARED = frozenset(
     {
@@ -21,61 +23,111 @@ COMPARED = frozenset(
         Reason.LOW_POWER,
     }
 )
-"""The reasons that the test of the pairs gave."""
+"""The reasons that the pairs gave."""
 
 _OPEN = {
     Reason.NO_BASELINE: "there is no baseline to compare with yet",
     Reason.NO_PAIRS: "no datapoint is the same in both runs",
     Reason.DATASET_CHANGED: "too few datapoints are the same in both runs",
     Reason.NOT_COMPARABLE: "its evaluator is not the one that scored the baseline",
-    Reason.ONE_PAIR: "there are too few pairs of datapoints to test",
+    Reason.ONE_PAIR: "too few datapoints have a score in both runs",
     Reason.ZERO_BASELINE: "the baseline is 0, so a change in % means nothing",
     Reason.UNBOUNDED_ERRORS: "some datapoints went wrong, and without a range nothing says what they count as",
     Reason.NO_DATA: "no datapoint has a score",
     Reason.MISSING_METRIC: "no datapoint of this change has this metric",
 }
+_UNPROVEN = "fails because the change has to prove itself (`decide: strict`)"
+_IN_A_LINE = 5
+"""How many datapoints a line names."""
 
 
 def message(check: Check) -> str:
     """One line: the metric, how it moved, what was allowed, and what speaks for it."""
     metric = one_line(check.metric, NAME)
+    if check.rule is Rule.MUST_PASS:
+        return f"{metric}: {_must_pass_message(check)}"
     shown = figures.of_check(check)
     if check.reason is Reason.UNCHANGED:
         return f"{metric}: unchanged, {evidence(check)}"
     if check.reason in COMPARED:
-        said = "; ".join([_of_all(check), *_test_words(check, shown), *_power_words(check)])
+        said = "; ".join([_of_all(check), *_test_words(check, shown), *_power_words(check), *_proof_words(check)])
         return f"{metric} {_moved(shown)}({shown.change}, allowed {_short(shown)}): {said}"
     now = "" if check.candidate is None else f" {shown.candidate}"
     return f"{metric}{now} (allowed {shown.allowed}): {evidence(check)}"
 
 
 def evidence(check: Check) -> str:
-    """What speaks for the status, without the numbers that stand beside it in a table."""
+    """What speaks for the status, without the numbers that stand beside it in a table, and without any stranger's text.
+
+    The datapoints that had to pass and did not are counted here; who may show their ids names them.
+    """
+    if check.rule is Rule.MUST_PASS:
+        return _must_pass_words(check)
     if check.reason in _OPEN:
-        return _OPEN[check.reason]
+        return "; ".join([_OPEN[check.reason], *_proof_words(check)])
     shown = figures.of_check(check)
     match check.reason:
         case Reason.MET | Reason.BELOW_MIN | Reason.ABOVE_MAX:
             return _bound_words(check, shown)
+        case Reason.TOO_FEW:
+            return f"needs at least {datapoints(least(check))}, there {are(check.n)}"
+        case Reason.ONE_CLUSTER:
+            return "; ".join([_one_cluster(check), *_proof_words(check)])
         case Reason.UNCHANGED:
             return f"0 of {count(check.n)} datapoints differ"
         case _:
-            said = [*_counts(check), *_test_words(check, shown)]
+            said = [*_counts(check), *_clusters(check), *_test_words(check, shown), *_proof_words(check)]
             return "; ".join(said) or datapoints(check.n)
-
-
-def advice(check: Check) -> str:
-    """What to do next; empty where there is nothing to do."""
-    write = _ADVICE_ON.get(check.reason)
-    said = write(check) if write else _ADVICE.get(check.reason, "")
-    if check.gating or not said:
-        return said
-    return f"{said} Time measured on another day does not fail the job; a `max` does."
 
 
 def fall(check: Check) -> str:
     """What it is called when the metric gets worse."""
     return "rise" if check.direction is Direction.LOWER else "drop"
+
+
+def unproven(check: Check) -> bool:
+    """Whether it failed only because the change has to prove itself: nothing shows that it got worse than allowed."""
+    strict = check.decide is Decide.STRICT and check.status is Status.FAILED
+    return strict and check.reason not in (Reason.REGRESSED, Reason.MISSING_METRIC)
+
+
+def are(number: int) -> str:
+    """`is 1`, `are 12`."""
+    return "is 1" if number == 1 else f"are {count(number)}"
+
+
+def least(check: Check) -> int:
+    """How many scores the check's aggregate takes."""
+    aggregate = split(check.metric)[1]
+    return aggregate.least if aggregate else 1
+
+
+def clustered(check: Check) -> str:
+    """How many datapoints there are, and how many clusters they are worth: `200 datapoints in 40 clusters`."""
+    shown = datapoints(check.n)
+    if check.clusters is None:
+        return shown
+    whole = round(check.clusters)
+    clusters = "1 cluster" if whole == 1 else f"{count(whole)} clusters"
+    # Clusters of different size are worth fewer than there are.
+    return f"{shown} {'in' if abs(check.clusters - whole) <= TIE * whole else 'that count as'} {clusters}"
+
+
+def power(check: Check) -> str:
+    """What the pairs can show, and what it would take to show the margin."""
+    shown = f"{fall(check)}s of {figures.detectable(check)} or more, four times of five."
+    if check.needed is None:
+        return shown
+    return f"{shown} To see {amount(check.limit, check.kind)}: about {about(check.needed)} datapoints."
+
+
+def spread(check: Check, lower: float | None, upper: float | None) -> str:
+    """What the candidate's own rate says of all datapoints of this kind; empty where no limits are known."""
+    if lower is None or upper is None or check.candidate is None or not check.n:
+        return ""
+    here, low, high = (value(share, check.kind) for share in (check.candidate, lower, upper))
+    these = "this 1 datapoint" if check.n == 1 else f"these {datapoints(check.n)}"
+    return f"{here} of {these}; of all such datapoints probably between {low} and {high}."
 
 
 def _moved(shown: Figures) -> str:
@@ -91,7 +143,9 @@ def _short(shown: Figures) -> str:
 
 
 def _of_all(check: Check) -> str:
-    return next((f"{counts} of {count(check.n)}" for counts in _counts(check)), datapoints(check.n))
+    whole = clustered(check)
+    of_which = count(check.n) if check.clusters is None else whole
+    return next((f"{counts} of {of_which}" for counts in _counts(check)), whole)
 
 
 def _counts(check: Check) -> Iterator[str]:
@@ -100,7 +154,14 @@ def _counts(check: Check) -> Iterator[str]:
         yield f"{count(check.worse)} worse, {count(check.better)} better"
 
 
+def _clusters(check: Check) -> Iterator[str]:
+    if check.clusters is not None:
+        yield clustered(check)
+
+
 def _test_words(check: Check, shown: Figures) -> Iterator[str]:
+    if check.decide is Decide.POINT:  # chance was not asked
+        return
     p = check.p if check.p_adjusted is None else check.p_adjusted
     if check.reason in (Reason.REGRESSED, Reason.APPARENT_DROP, Reason.NEAR_LIMIT) and p is not None:
         yield f"by chance alone {chance(p)}"
@@ -113,10 +174,20 @@ def _power_words(check: Check) -> Iterator[str]:
         yield f"this dataset shows {fall(check)}s of {figures.detectable(check)} or more"
 
 
+def _proof_words(check: Check) -> Iterator[str]:
+    if unproven(check):
+        yield _UNPROVEN
+
+
+def _one_cluster(check: Check) -> str:
+    together = "all" if check.clusters is None or check.clusters <= 1 + TIE else "most"
+    return f"{together} of its {datapoints(check.n)} belong to one cluster"
+
+
 def _bound_words(check: Check, shown: Figures) -> str:
-    if check.metric == ERRORS and check.candidate is not None and check.n:
-        wrong = round(check.candidate * check.n)
-        return f"{count(wrong)} of {datapoints(check.n)} went wrong" if wrong else "met"
+    wrong = figures.wrong(check)
+    if wrong:
+        return f"{count(wrong)} of {datapoints(check.n)} went wrong"
     match check.reason:
         case Reason.MET:
             return "met"
@@ -126,63 +197,44 @@ def _bound_words(check: Check, shown: Figures) -> str:
             return f"{shown.beyond} too high"
 
 
-def _more_datapoints(check: Check) -> str:
-    if check.needed is None:
-        return "More datapoints would tell; `repeats` make each of them steadier."
-    return (
-        f"To see a {fall(check)} of {amount(check.limit, check.kind)} four times of five takes about "
-        f"{about(check.needed)} datapoints; there are {count(check.n)}. "
-        f"`repeats` make each of them steadier, a larger `{check.rule.value}` needs fewer."
-    )
+# --- what has to pass ------------------------------------------------------------------------------------------------
 
 
-def _read_the_worse(check: Check) -> str:
-    allow = f"If the {fall(check)} is intended, allow it: a larger `{check.rule.value}`."
-    return f"Read the datapoints that got worse. {allow}"
+def _must_pass_words(check: Check) -> str:
+    failed = check.n - figures.passed(check)
+    if check.reason is Reason.MISSING_METRIC:
+        return _OPEN[check.reason]
+    if not check.n:
+        return "no datapoint is tagged `must-pass`"
+    said = [f"{count(failed)} did not pass" if failed else "met"]
+    if check.flaky:
+        said.append(f"{_flaky_count(check)} passed only when tried again (flaky)")
+    return "; ".join(said)
 
 
-def _worse_and_more(check: Check) -> str:
-    return f"Read the datapoints that got worse. {_more_datapoints(check)}"
+def _must_pass_message(check: Check) -> str:
+    if check.reason is Reason.MISSING_METRIC or not check.n:
+        return _must_pass_words(check)
+    passed = figures.passed(check)
+    said = [f"{figures.of_check(check).candidate} must-pass datapoints passed"]
+    if check.not_passed:
+        said.append(f"{_named(check.not_passed, check.n - passed)} did not")
+    if check.flaky:
+        said.append(f"{_named(check.flaky, len(check.flaky))} passed only when tried again (flaky)")
+    return "; ".join(said)
 
 
-def _beyond_bound(check: Check) -> str:
-    if check.metric == ERRORS:
-        return "Read the errors of the datapoints that went wrong."
-    return f"Read the datapoints with the worst scores. If the `{check.rule.value}` asks too much, change it."
+def _flaky_count(check: Check) -> str:
+    return f"{NAMED} or more" if len(check.flaky) == NAMED else count(len(check.flaky))
 
 
-def _rerun_baseline(check: Check) -> str:
-    what = "evaluator" if check.reason is Reason.NOT_COMPARABLE else "dataset"
-    return f"Run the baseline again with today's {what}: `honeyhive run` on the default branch."
+def _named(places: Sequence[Place], number: int) -> str:
+    """The first of the datapoints by id and line, and how many more there are."""
+    shown = [one_line(place.datapoint_id, NAME) + _line(place) for place in places[:_IN_A_LINE]]
+    if number > len(shown):
+        return f"{', '.join(shown)} and {count(number - len(shown))} more"
+    return " and ".join(filter(None, (", ".join(shown[:-1]), shown[-1])))
 
 
-def _without_percent(check: Check) -> str:
-    if check.kind in (Kind.LATENCY, Kind.COST):
-        return "Set a `max` instead: a cap needs no baseline."
-    return f"Give `{check.rule.value}` in the metric's own unit instead of %."
-
-
-_ADVICE_ON: dict[Reason, Callable[[Check], str]] = {
-    Reason.REGRESSED: _read_the_worse,
-    Reason.BELOW_MIN: _beyond_bound,
-    Reason.ABOVE_MAX: _beyond_bound,
-    Reason.APPARENT_DROP: _worse_and_more,
-    Reason.NEAR_LIMIT: _worse_and_more,
-    Reason.LOW_POWER: _more_datapoints,
-    Reason.NO_PAIRS: _rerun_baseline,
-    Reason.DATASET_CHANGED: _rerun_baseline,
-    Reason.NOT_COMPARABLE: _rerun_baseline,
-    Reason.ZERO_BASELINE: _without_percent,
-}
-
-_ADVICE = {
-    Reason.NO_DATA: "Every datapoint went wrong or is one that the metric does not apply to: read the errors, then "
-    "the evaluator.",
-    Reason.MISSING_METRIC: "Look at the names that the evaluators give their scores: the threshold needs the same "
-    "spelling.",
-    Reason.NO_BASELINE: "Make one on the default branch, with `honeyhive run --out FILE`, and name it with "
-    "`baseline: FILE`.",
-    Reason.ONE_PAIR: "Add datapoints, or set a `min` or `max`: a bound needs no pairs.",
-    Reason.UNBOUNDED_ERRORS: "Set `range: [lo, hi]` for this metric, so that an error counts as its worst score; and "
-    "read the errors.",
-}
+def _line(place: Place) -> str:
+    return "" if place.line is None else f" (line {count(place.line)})"

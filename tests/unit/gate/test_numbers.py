@@ -111,6 +111,29 @@ def test_time_has_a_unit(milliseconds: float, shown: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("milliseconds", "beside", "shown"),
+    [
+        (400, 2_000, "0.4 s"),
+        (40, 2_000, "0.04 s"),
+        (47, 2_000, "0.05 s"),
+        (30, 990, "30 ms"),
+        (1_900, 500, "1.9 s"),
+        (30_000, 600_000, "0.5 min"),
+        (0.4, 2_000, "0.0004 s"),
+        (0, 2_000, "0 s"),
+        (90_000, 30_000, "90 s"),
+    ],
+)
+def test_a_time_beside_another_has_no_smaller_unit(milliseconds: float, beside: float, shown: str) -> None:
+    assert numbers.duration(milliseconds, beside=beside) == shown
+
+
+@given(st.floats(min_value=1e-3, max_value=1e9), st.floats(min_value=0, max_value=1e9))
+def test_a_time_beside_another_is_never_nothing(milliseconds: float, beside: float) -> None:
+    assert parsed(numbers.duration(milliseconds, beside=beside)) > 0
+
+
+@pytest.mark.parametrize(
     ("bound", "kind", "shown"),
     [
         (0.35, Kind.RATE, "35 %"),
@@ -119,6 +142,9 @@ def test_time_has_a_unit(milliseconds: float, shown: str) -> None:
         (0.995, Kind.RATE, "99.5 %"),
         (2_000, Kind.LATENCY, "2 s"),
         (500, Kind.LATENCY, "500 ms"),
+        (90_000, Kind.LATENCY, "90 s"),
+        (600_000, Kind.LATENCY, "10 min"),
+        (650_000, Kind.LATENCY, "650 s"),
         (4.25, Kind.SCORE, "4.25"),
         (1e6, Kind.COST, "1,000,000"),
         (1e-12, None, "1e−12"),

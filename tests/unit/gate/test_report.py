@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -11,225 +10,51 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from builders_gate import GOLDEN, check, errors, improved, low_power, metric, orders, rate, regressed, verdict
+from builders_gate import (
+    GOLDEN,
+    check,
+    errors,
+    improved,
+    low_power,
+    metric,
+    must_pass,
+    rate,
+    regressed,
+    verdict,
+)
 from honeyhive.gate import templating
-from honeyhive.gate.checks import Reason, Rule, Status
-from honeyhive.gate.comparison import Change
+from honeyhive.gate.checks import Place, Reason, Rule, Status
+from honeyhive.gate.comparison import Change, Removed
 from honeyhive.gate.evidence import Evidence, select, text_of
+from honeyhive.gate.headline import by_weight
 from honeyhive.gate.metrics import Direction, Kind
-from honeyhive.gate.report import MOST_CHARACTERS, Context, Dataset, render
-from honeyhive.gate.verdict import Side, Verdict
+from honeyhive.gate.removals import removals
+from honeyhive.gate.report import MOST_CHARACTERS, render
+from honeyhive.gate.verdict import Verdict
+from scenes_gate import COMMENTS, CONTEXT, REASONS, REPO
 
-REPO = "https://github.com/honey/bees"
-CONTEXT = Context(
-    judged_at="main",
-    datasets={
-        "order-sums": Dataset(path="evals/orders.jsonl", line_url=f"{REPO}/blob/1a2b3c4d5e6f/evals/orders.jsonl#L")
-    },
-    commit_url=f"{REPO}/commit/",
-    report_url=f"{REPO}/actions/runs/17/artifacts/4",
-)
-HOSTILE = (
-    "|`</code></details>\n</summary>```\n\n# ❌\n<img src=x onerror=alert(1)> @octocat fixes #1 GH-2 "
-    "[x](https://evil.example) ![x](https://evil.example/x.png) www.evil.example :tada: $x$ ~~s~~ \u202e\x1b[31m\ud800"
-)
 MARKDOWN = MarkdownIt("commonmark").enable("table")
-
-SUMMARIES = (rate(), metric())
 
 
 # --- whole comments --------------------------------------------------------------------------------------------------
 
 
-def failed() -> str:
-    changes, evidence = orders()
-    found = verdict(regressed(), errors(), metrics=SUMMARIES, changes=changes)
-    return render([found], evidence={"order-sums": evidence}, context=replace(CONTEXT, attempt=2))
-
-
-def passed_improved() -> str:
-    changes, evidence = orders(swapped=True)
-    found = verdict(improved(), errors(), metrics=SUMMARIES, changes=changes)
-    return render([found], evidence={"order-sums": evidence}, context=CONTEXT)
-
-
-def unchanged() -> str:
-    same = check(
-        reason=Reason.UNCHANGED,
-        candidate=147 / 660,
-        baseline=147 / 660,
-        estimate=0.0,
-        lower=-0.0035138584703222754,
-        upper=0.0035138584703222754,
-        p=1.0,
-        n=660,
-        worse=0,
-        better=0,
-        smallest_detectable=0.010691074685595,
-    )
-    return render([verdict(same, errors(), metrics=SUMMARIES)], evidence={}, context=CONTEXT)
-
-
-def undecided_low_power() -> str:
-    found = verdict(
-        low_power(),
-        errors(n=50),
-        experiment="support-agent",
-        candidate=Side(run_id="0c9d1e2f", commit="1a2b3c4d5e6f", count=50, errors=0),
-        paired=50,
-        metrics=(rate("reward"), metric("latency_ms", candidate=48_210.0, baseline=45_870.0, estimate=-0.051)),
-        changes=(
-            Change(datapoint_id="support-17", line=18, metric="reward", baseline=1.0, candidate=0.0, better=False),
-            Change(datapoint_id="support-31", line=32, metric="reward", baseline=0.0, candidate=1.0, better=True),
-        ),
-    )
-    evidence = {
-        "support-17": Evidence(
-            datapoint_id="support-17",
-            inputs={
-                "customer": "C-204",
-                "task": "Please bring my parcel a day later, on Friday, and to the back door.",
-            },
-            ground_truth=["change_delivery", "add_note"],
-            baseline_output="Your parcel now comes on Friday, and the courier knows about the back door.",
-            candidate_error="TimeoutError: 60 s",
-        )
-    }
-    return render([found], evidence={"support-agent": evidence}, context=CONTEXT)
-
-
-def no_baseline() -> str:
-    found = verdict(
-        check(reason=Reason.NO_BASELINE, candidate=280 / 660),
-        check("correct", Reason.MET, rule=Rule.MIN, limit=0.35, allowed="0.35", candidate=280 / 660, n=660),
-        errors(baseline=None),
-        baseline=None,
-        paired=0,
-    )
-    return render([found], evidence={}, context=CONTEXT)
-
-
-def errors_above_max() -> str:
-    found = verdict(
-        errors(58, limit=0.05, baseline=None),
-        check("correct", Reason.MET, rule=Rule.MIN, limit=0.35, allowed="0.35", candidate=0.41, n=660),
-        candidate=Side(run_id="5e2f7c10", commit="1a2b3c4d5e6f", count=660, errors=58),
-        baseline=None,
-    )
-    evidence = {
-        f"order-{n + 1:03}": Evidence(
-            datapoint_id=f"order-{n + 1:03}",
-            line=n + 1,
-            inputs={"question": "What do 2 kites at $8 and a reel of string at $3 come to?"},
-            ground_truth=19,
-            candidate_error="RateLimitError: 429 Too Many Requests, retry after 20 s",
-        )
-        for n in range(7)
-    }
-    return render([found], evidence={"order-sums": evidence}, context=CONTEXT)
-
-
-def missing_metric() -> str:
-    found = verdict(
-        check("Correct", Reason.MISSING_METRIC, kind=None),
-        errors(),
-        metrics=SUMMARIES,
-        warnings=("12 datapoints not in the baseline: only `min` and `max` see them",),
-        added=12,
-        paired=648,
-    )
-    return render([found], evidence={}, context=CONTEXT)
-
-
-def several_experiments() -> str:
-    changes, evidence = orders()
-    slow = check(
-        "latency_ms",
-        kind=Kind.LATENCY,
-        direction=Direction.LOWER,
-        rule=Rule.MAX_INCREASE,
-        limit=0.1,
-        allowed="10%",
-        gating=False,
-        baseline=812.1,
-        candidate=1_204.0,
-        estimate=-0.46,
-        lower=-0.52,
-        upper=-0.41,
-        p=1e-12,
-        n=500,
-    )
-    tone = check(
-        "tone",
-        Reason.WITHIN_MARGIN,
-        kind=Kind.SCORE,
-        limit=0.2,
-        allowed="0.2",
-        baseline=4.312,
-        candidate=4.287,
-        estimate=-0.025,
-        lower=-0.08,
-        upper=0.03,
-        p=0.23,
-        n=500,
-        smallest_detectable=0.081,
-    )
-    replies = verdict(slow, tone, errors(n=500), experiment="replies", paired=500, metrics=())
-    evidence["order-004"] = replace(evidence["order-004"], ground_truth="31\n(dollars)")
-    failing = verdict(regressed(), errors(3), metrics=SUMMARIES, changes=changes[:2])
-    own_gate = ("lowers `correct.min` 0.35 → 0.10; judged by main's 0.35",)
-    return render(
-        [replies, verdict(low_power(), experiment="support-agent"), failing],
-        evidence={"order-sums": evidence},
-        context=replace(CONTEXT, own_gate=own_gate),
-    )
-
-
-def hostile() -> str:
-    name = HOSTILE
-    found = verdict(
-        regressed(name),
-        experiment=name,
-        candidate=Side(run_id=name, commit=name, branch=name, count=660, errors=0),
-        baseline=Side(run_id=name, commit=name, branch=name, count=660, errors=0, chosen=name),
-        metrics=(rate(name), metric(name + "2")),
-        changes=(Change(datapoint_id=name, line=17, metric=name, baseline=1.0, candidate=0.0, better=False),),
-        warnings=(name,),
-    )
-    evidence = Evidence(
-        datapoint_id=name,
-        inputs={"question": name, "@octocat": name},
-        ground_truth=name,
-        candidate_output=name,
-        baseline_output=[name],
-        baseline_error=None,
-    )
-    context = Context(
-        judged_by=name,
-        judged_at=name,
-        datasets={name: Dataset(path=name, line_url=f"{REPO}/{name}#L")},
-        commit_url=f"javascript:{name}",
-        report_url=f"{REPO}/{name}",
-        own_gate=(name,),
-    )
-    return render([found], evidence={name: {name: evidence}}, context=context)
-
-
-COMMENTS: Mapping[str, Callable[[], str]] = {
-    write.__name__.replace("_", "-"): write
-    for write in (
-        *(failed, passed_improved, unchanged, undecided_low_power, no_baseline),
-        *(errors_above_max, missing_metric, several_experiments, hostile),
-    )
-}
-
-
 @pytest.mark.parametrize("name", COMMENTS)
 def test_the_comment_is_the_golden_one(name: str) -> None:
-    golden, written = GOLDEN / f"{name}.md", COMMENTS[name]()
+    golden, written = GOLDEN / f"{name}.md", COMMENTS[name]().comment()
     if os.environ.get("UPDATE_GOLDEN") == "1":
         golden.write_text(written, "utf-8")
     assert written.encode() == golden.read_bytes(), "UPDATE_GOLDEN=1 writes it anew"
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_every_reason_leads_a_golden_comment(reason: Reason) -> None:
+    (found,) = REASONS[reason]().findings
+    assert by_weight(found.checks)[0].reason is reason
+
+
+def test_every_golden_comment_has_its_scene() -> None:
+    assert {path.stem for path in GOLDEN.glob("*.md")} == COMMENTS.keys()
 
 
 # --- structure -------------------------------------------------------------------------------------------------------
@@ -247,18 +72,19 @@ def assert_well_formed(comment: str, *, links: str = REPO) -> None:
     assert blocks.count("<details>") == blocks.count("</details>")
     assert not any(span.type == "image" for span in spans)
     assert all(str(span.attrs["href"]).startswith(links) for span in spans if span.type == "link_open")
-    cells = 0
+    cells = columns = 0
     for token in tokens:
         if token.type == "tr_close":
-            assert cells in (4, 5, 7, 2)
-            cells = 0
+            assert cells == (columns or cells) > 1
+            columns, cells = cells, 0
+        columns = 0 if token.type == "table_open" else columns
         cells += token.type in ("td_open", "th_open")
     assert not any(line.startswith("|") for t in tokens if t.type == "inline" for line in t.content.split("\n"))
 
 
 @pytest.mark.parametrize("name", COMMENTS)
 def test_a_comment_is_well_formed(name: str) -> None:
-    assert_well_formed(COMMENTS[name]())
+    assert_well_formed(COMMENTS[name]().comment())
 
 
 def test_what_is_undecided_says_what_that_means_for_the_job() -> None:
@@ -287,7 +113,135 @@ def test_what_the_dataset_can_show_is_said_even_where_the_need_is_not_known() ->
 
 def test_the_same_advice_is_given_once() -> None:
     found = verdict(regressed("a"), regressed("b", p=0.01))
-    assert "- `a`, `b`: Read the datapoints that got worse." in render([found], evidence={})
+    comment = render([found], evidence={})
+    assert comment.count("Read the datapoints that got worse.") == 1
+    assert "\n`a`, `b`: **What to do:** Read the datapoints that got worse." in comment
+
+
+def test_what_to_do_stands_in_the_open_where_something_failed_or_is_undecided() -> None:
+    comment = render([verdict(low_power(), exit_code=4)], evidence={})
+    opened = comment.partition("<details>")[0]
+    assert "\n`reward`: No drop beyond the limit was seen, but with 50 datapoints one cannot be ruled out. " in opened
+    assert " **What to do:** Add datapoints (to see a drop of 5 pts takes about 650, there are 50)" in opened
+    assert "What to do</summary>" not in comment
+
+
+def test_what_else_there_is_to_do_is_folded() -> None:
+    slow = regressed("latency_ms", kind=Kind.LATENCY, direction=Direction.LOWER, gating=False)
+    comment = render([verdict(regressed(), errors(3), slow)], evidence={})
+    opened, _, folded = comment.partition("<summary>What else to do</summary>")
+    assert "`correct`: **What to do:**" in opened
+    assert "\n- `errors`: Read the errors" in folded
+    assert "\n- `latency_ms`: Look for what takes longer" in folded
+
+
+def test_what_passed_has_its_advice_folded() -> None:
+    slow = regressed("latency_ms", kind=Kind.LATENCY, direction=Direction.LOWER, gating=False)
+    comment = render([verdict(improved(), slow)], evidence={})
+    assert "**What to do:**" not in comment
+    assert "<summary>What to do</summary>\n\n- `latency_ms`: " in comment
+
+
+# --- what had to pass, what is gone, what repeats say ----------------------------------------------------------------
+
+
+def test_what_had_to_pass_and_did_not_is_shown_first_and_in_full_once() -> None:
+    place = Place(datapoint_id="1", line=4)
+    found = verdict(must_pass(not_passed=(place,)), regressed(), metrics=(rate(),), changes=(change("1"), change("2")))
+    evidence = {"1": Evidence(datapoint_id="1", inputs="long " * 40, candidate_output="x")}
+    shown = select(found, evidence)
+    assert [row.datapoint_id for row in shown.not_passed] == ["1"]
+    assert [row.datapoint_id for row in shown.in_full] == ["1", "2"]
+    comment = render([found], evidence={"order-sums": evidence})
+    assert comment.count("<code>1</code> in full") == 1
+    assert comment.index("**Must pass, and did not**, by `correct`:") < comment.index("**Worse** by `correct`")
+
+
+def test_what_had_to_pass_and_went_wrong_is_not_listed_twice() -> None:
+    wrong = {"1": Evidence(datapoint_id="1", candidate_error="E: no")}
+    shown = select(verdict(must_pass(not_passed=(Place(datapoint_id="1", line=4),))), wrong)
+    assert (shown.not_passed[0].line, shown.not_passed[0].candidate, shown.erred) == (4, "error: E: no", ())
+
+
+def test_what_passed_only_when_tried_again_is_named_in_the_notes() -> None:
+    places = tuple(Place(datapoint_id=f"d{n}", line=None) for n in range(21))
+    comment = render([verdict(must_pass(passed=40, flaky=places[:2]))], evidence={})
+    assert "\n- `correct`: `d0`, `d1` passed only when tried again (flaky)\n" in comment
+    assert "`d19` and more passed only" in render([verdict(must_pass(passed=40, flaky=places))], evidence={})
+
+
+def test_the_metric_of_an_aggregate_is_the_one_whose_datapoints_are_shown() -> None:
+    total = check("cost.total", Reason.ABOVE_MAX, kind=Kind.COST, rule=Rule.MAX, limit=5.0, candidate=6.5)
+    found = select(verdict(total, improved(), changes=(change("1", "cost"), change("2"))), {})
+    assert found.metrics == ("cost",)
+
+
+def gone(number: int, **scores: float) -> Removed:
+    return Removed(datapoint_id=f"d{number}", line=number, scores=scores)
+
+
+def test_of_removed_datapoints_twenty_are_listed() -> None:
+    removed = tuple(gone(number, correct=0.0) for number in range(25))
+    found = verdict(improved(), metrics=(rate(removed=0.0),), removed=31, removed_datapoints=removed)
+    comment = render([found], evidence={})
+    assert "<b>31 datapoints are no longer in the dataset</b>" in comment
+    assert "| `correct` | 0 % | 42.4 % |" in comment
+    assert "| `d19` line 19 | ❌ |" in comment
+    assert "`d20`" not in comment
+    assert "… and 11 more." in comment
+    assert "The removed ones scored worse by `correct`: " in comment
+
+
+def test_one_removed_datapoint_is_one() -> None:
+    found = verdict(improved(), metrics=(rate(removed=1.0),), removed=1, removed_datapoints=(gone(3, correct=1.0),))
+    comment = render([found], evidence={})
+    assert "<b>1 datapoint is no longer in the dataset</b>" in comment
+    assert "scored worse" not in comment
+
+
+def test_removed_datapoints_are_shown_by_the_metrics_with_a_check() -> None:
+    metrics = (rate("a", removed=0.2), rate(removed=0.1), rate("errors", removed=0.0), metric(removed=900.0))
+    found = verdict(improved(), errors(), metrics=metrics, removed=1, removed_datapoints=(gone(3, correct=0.0, a=1.0),))
+    shown = removals(found)
+    assert shown is not None
+    assert [mean.metric for mean in shown.means] == ["correct"]
+    unchecked = removals(replace(found, checks=()))
+    assert unchecked is not None
+    assert [mean.metric for mean in unchecked.means] == ["a", "correct"]
+    assert unchecked.rows[0][1] == ("✅", "❌")
+
+
+def test_where_nothing_is_paired_nothing_is_held_against_the_removed() -> None:
+    found = verdict(metrics=(rate(removed=0.1, estimate=None),), removed_datapoints=(gone(3, correct=0.0),))
+    shown = removals(found)
+    assert shown is not None
+    assert (shown.means[0].others, shown.worse, shown.others_known) == ("–", (), False)
+
+
+def test_nothing_removed_is_nothing_to_show() -> None:
+    assert removals(verdict(improved())) is None
+
+
+def test_the_limits_of_a_rate_stand_beside_its_bound() -> None:
+    bound = check("correct", Reason.MET, rule=Rule.MIN, limit=0.3, allowed="0.3", candidate=0.35, n=660)
+    found = verdict(bound, errors(), metrics=(rate(lower=0.32, upper=0.381), rate("errors", lower=0.0, upper=0.01)))
+    comment = render([found], evidence={})
+    assert "- `correct`: 35.0 % of these 660 datapoints; of all such datapoints probably between 32.0 %" in comment
+    assert "- `errors`: " not in comment
+
+
+def test_what_passed_every_time_is_told_with_the_baseline_where_there_is_one() -> None:
+    repeated = rate(all_passed=0.683, baseline_all_passed=0.517)
+    said = "- `correct`: 68.3 % of the datapoints passed every time they ran"
+    assert f"{said}, in main 51.7 %.\n" in render([verdict(improved(), metrics=(repeated,))], evidence={})
+    assert f"{said}.\n" in render([verdict(errors(), metrics=(repeated,), baseline=None)], evidence={})
+
+
+def test_what_cannot_be_compared_shows_no_change_and_no_power() -> None:
+    apart = replace(regressed(), reason=Reason.NOT_COMPARABLE, status=Status.UNDECIDED)
+    comment = render([verdict(apart)], evidence={})
+    assert "| `correct` | 42.4 % | 35.0 % | – | −2 pts |" in comment
+    assert "What this dataset can show" not in comment
 
 
 def test_a_template_cannot_show_what_no_filter_has_made_safe() -> None:
@@ -301,13 +255,16 @@ def test_a_template_cannot_show_what_no_filter_has_made_safe() -> None:
 @settings(max_examples=30, deadline=None)
 @given(st.text(), st.text(), st.text())
 def test_no_text_changes_the_structure(name: str, text: str, other: str) -> None:
+    place = Place(datapoint_id=text, line=None)
     found = verdict(
         regressed(name),
+        must_pass(name, not_passed=(place,), flaky=(place,)),
         errors(3),
         experiment=other,
         changes=(Change(datapoint_id=text, line=3, metric=name, baseline=1.0, candidate=0.0, better=False),),
         warnings=(text, other),
-        metrics=(metric(other + "x"),),
+        metrics=(rate(name, removed=0.1, all_passed=0.5), metric(other + "x")),
+        removed_datapoints=(Removed(datapoint_id=text, line=None, scores={name: 0.0}),),
     )
     evidence = Evidence(datapoint_id=text, inputs=text, ground_truth={name: text}, candidate_error=other)
     assert_well_formed(render([found], evidence={other: {text: evidence}}, context=CONTEXT))

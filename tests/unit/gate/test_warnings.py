@@ -23,12 +23,35 @@ def test_of_two_runs_of_the_same_there_is_nothing_to_say() -> None:
 
 
 def test_datapoints_that_are_gone_are_counted() -> None:
-    assert warned(scores("m", [1]), scores("m", [1, 0])) == [
+    assert warned(scores("m", [1]), scores("m", [1, 1])) == [
         "1 datapoint of the baseline no longer in the dataset: not compared"
     ]
     assert warned(scores("m", [1]), scores("m", [1] * 1_201)) == [
         "1,200 datapoints of the baseline no longer in the dataset: not compared"
     ]
+
+
+def test_removing_what_scored_badly_lifts_a_mean_and_that_is_said() -> None:
+    (said,) = warned(scores("m", [True] * 2), scores("m", [True] * 2 + [False]))
+    assert said == (
+        "1 datapoint of the baseline no longer in the dataset: not compared. There they scored worse than the others "
+        "(`m` 0 %, the others 100 %): without them a mean looks better, whatever this change does"
+    )
+
+
+def test_removing_what_scored_well_is_no_way_to_look_better() -> None:
+    (said,) = warned(scores("m", [False]), scores("m", [False, True]))
+    assert said.endswith("not compared")
+    lower: dict[str, Any] = {"m": {"max-increase": 0.1}}
+    assert "(`m` 2, the others 1)" in warned(scores("m", [1]), scores("m", [1, 2]), **lower)[0]
+    assert warned(scores("m", [2]), scores("m", [2, 1]), **lower)[0].endswith("not compared")
+
+
+def test_of_many_metrics_two_are_named() -> None:
+    kept, gone = (dict.fromkeys("abcd", score) for score in (0.9, 0.2))
+    both = run([scored("1", **kept), scored("2", **gone)], evaluators=())
+    (said,) = warned(run([scored("1", **kept)], evaluators=()), both)
+    assert "(`a` 0.2, the others 0.9, `b` 0.2, the others 0.9 and 2 more)" in said
 
 
 def test_datapoints_that_are_new_are_seen_by_bounds_only() -> None:
@@ -59,8 +82,8 @@ def test_a_limited_run_is_called_a_partial_view_and_misses_nothing() -> None:
     [
         (100, []),
         (95, []),
-        (94, ["m applies to 94% of the datapoints, in the baseline to 100%"]),
-        (1, ["m applies to 1% of the datapoints, in the baseline to 100%"]),
+        (94, ["`m` applies to 94.0 % of the datapoints, in the baseline to 100 %"]),
+        (1, ["`m` applies to 1.0 % of the datapoints, in the baseline to 100 %"]),
     ],
 )
 def test_more_than_five_points_of_change_in_coverage_are_worth_a_word(applicable: int, said: list[str]) -> None:
@@ -70,7 +93,7 @@ def test_more_than_five_points_of_change_in_coverage_are_worth_a_word(applicable
 
 def test_a_metric_that_applies_to_more_than_before_is_worth_a_word_too() -> None:
     assert warned(scores("m", [1, 1]), scores("m", [1, None])) == [
-        "m applies to 100% of the datapoints, in the baseline to 50%"
+        "`m` applies to 100 % of the datapoints, in the baseline to 50.0 %"
     ]
 
 
@@ -100,17 +123,17 @@ def test_a_baseline_with_many_errors_is_worth_a_word() -> None:
 
 
 def test_scores_outside_of_their_range_are_worth_a_word() -> None:
-    said = ["m has scores outside of its range from 0 to 10: then an error need not count as the worst score"]
+    said = ["`m` has scores outside of its range from 0 to 10: then an error need not count as the worst score"]
     assert warned(scores("m", [11]), scores("m", [1]), m={"max-drop": 1, "range": [0, 10]}) == said
     assert warned(scores("m", [1]), scores("m", [-1]), m={"max-drop": 1, "range": [0, 10]}) == said
     assert warned(scores("m", [1]), scores("m", [10]), m={"max-drop": 1, "range": [0, 10]}) == []
-    assert warned(scores("m", [85]), None, m={"max-drop": 0.1, "kind": "rate"})[0].startswith("m has scores outside")
+    assert warned(scores("m", [85]), None, m={"max-drop": 0.1, "kind": "rate"})[0].startswith("`m` has scores outside")
 
 
 def test_an_evaluator_that_changed_is_named() -> None:
     refs = [(EvaluatorRef(name="m", fingerprint=value), EvaluatorRef(name="x", fingerprint="same")) for value in "ab"]
     assert warned(*(scores("m", [1], evaluators=ref) for ref in refs)) == [
-        "the evaluator m is not the one that scored the baseline: their scores are not comparable"
+        "the evaluator `m` is not the one that scored the baseline: their scores are not comparable"
     ]
 
 
@@ -120,12 +143,45 @@ def test_another_number_of_repeats_is_worth_a_word() -> None:
     assert warned(once, thrice) == ["1 repeat of each datapoint, in the baseline 3"]
 
 
+def test_labels_that_changed_are_counted_for_information() -> None:
+    rules: dict[str, Any] = {"category": {"kind": "label", "max-drop": 0.1}}
+
+    def labels(given: list[int]) -> RunResult:
+        return run([scored(str(at), {"ground_truth": 1}, category=one) for at, one in enumerate(given)], evaluators=())
+
+    assert warned(labels([1, 2, 3, 1]), labels([1, 3, 2, 1]), **rules) == [
+        "`category`: 50.0 % of the labels changed (2 of 4); for information, what is tested is whether they are right"
+    ]
+    assert warned(labels([1, 2]), labels([1, 2]), **rules) == []
+
+
+def test_datapoints_without_a_cluster_are_counted() -> None:
+    rules: dict[str, Any] = {"m": {"max-drop": 0.1, "cluster": "talk"}}
+
+    def talks(*given: int | None) -> RunResult:
+        known = ({"metadata": {} if talk is None else {"talk": talk}} for talk in given)
+        return run([scored(str(at), fields, m=0.5) for at, fields in enumerate(known)], evaluators=())
+
+    assert warned(talks(1, None, 2), talks(1, None, 2), **rules) == [
+        "1 datapoint has no `talk`, which `cluster` of `m` names: it counts as one cluster"
+    ]
+    assert warned(talks(None, None, 2), talks(1, None, 2), **rules) == [
+        "2 datapoints have no `talk`, which `cluster` of `m` names: they count as one cluster"
+    ]
+    assert warned(talks(1, 2), talks(1, 2), **rules) == []
+
+
+def test_a_name_cannot_break_the_line() -> None:
+    (said,) = warned(scores("a\nb", [11]), None, **{"a\nb": {"min": 1, "range": [0, 10]}})
+    assert said.startswith("`a b` has scores outside")
+
+
 def test_everything_worth_a_word_is_said() -> None:
     candidate = run([*outcomes("m", [1, None, None]), scored("EXT-0003", {"inputs": "x"}, m=1)], evaluators=())
     baseline = run(outcomes("m", [1, 1, 1, 1, 1]), evaluators=(), repeats=2)
     assert warned(candidate, baseline) == [
         "1 datapoint of the baseline no longer in the dataset: not compared",
         "1 datapoint changed inputs or ground truth: not compared",
-        "m applies to 50% of the datapoints, in the baseline to 100%",
+        "`m` applies to 50.0 % of the datapoints, in the baseline to 100 %",
         "1 repeat of each datapoint, in the baseline 2",
     ]

@@ -1,0 +1,153 @@
+"""What there is to do about a check, for someone who knows no statistics: what it means, and the way out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from honeyhive.gate.checks import Check, Reason, Rule
+from honeyhive.gate.metrics import ERRORS, Decide, Direction, Kind
+from honeyhive.gate.numbers import about, amount, datapoints
+from honeyhive.gate.words import are, fall, unproven
+
+PLAN = "honeyhive compare --plan CANDIDATE BASELINE"
+"""The command that shows how many datapoints settle an open question."""
+
+
+def of(check: Check) -> str:
+    """What it means and what to do next, in one line; empty where there is nothing to do."""
+    return " ".join(filter(None, (meaning(check), way_out(check))))
+
+
+def meaning(check: Check) -> str:
+    """What the numbers mean, where that does not go without saying."""
+    if unproven(check) and check.reason in (Reason.APPARENT_DROP, Reason.NEAR_LIMIT, Reason.LOW_POWER):
+        return "These datapoints prove neither that it got worse than allowed nor that it held."
+    match check.reason:
+        case Reason.APPARENT_DROP:
+            return f"It looks worse than allowed, but that may be luck: {datapoints(check.n)} cannot tell."
+        case Reason.NEAR_LIMIT:
+            return f"It probably got worse; whether by more than allowed, {datapoints(check.n)} cannot tell."
+        case Reason.LOW_POWER:
+            beyond = "" if check.limit == 0 else " beyond the limit"
+            return f"No {fall(check)}{beyond} was seen, but with {datapoints(check.n)} one cannot be ruled out."
+        case Reason.NO_DATA if check.rule is not Rule.MUST_PASS:
+            return "Every datapoint went wrong, or is one that the metric does not apply to."
+        case Reason.ONE_CLUSTER:
+            return "Datapoints of one cluster get better and worse together, so that all of these count as one."
+        case _:
+            return ""
+
+
+def way_out(check: Check) -> str:
+    """What to do next; empty where there is nothing to do."""
+    write = _of_must_pass if check.rule is Rule.MUST_PASS else _WAYS_OUT.get(check.reason)
+    said = write(check) if write else _WAY_OUT.get(check.reason, "")
+    if check.gating or not said:
+        return said
+    return f"{said} Time measured on another day does not fail the job; a `max` does."
+
+
+def _regressed(check: Check) -> str:
+    allow = f"If the {fall(check)} is intended, allow it: a larger `{check.rule.value}`."
+    steady = ""
+    if check.decide is Decide.POINT:
+        steady = " `decide: point` takes every change for real: it is for what gives the same outputs each time."
+    return f"{_read_worse(check)} {allow}{steady}"
+
+
+def _read_worse(check: Check) -> str:
+    match check.kind:
+        case Kind.LATENCY:
+            return "Look for what takes longer now."
+        case Kind.COST:
+            return "Look for what costs more now."
+        case _:
+            return "Read the datapoints that got worse."
+
+
+def _settle(check: Check) -> str:
+    rule = check.rule.value
+    if check.limit == 0:
+        return f"No number of datapoints rules out the smallest {fall(check)}: allow a little, with a `{rule}` above 0."
+    takes = ""
+    if check.needed is not None:
+        needed = about(check.needed) + _in_clusters(check, check.needed)
+        seen = f"to see a {fall(check)} of {amount(check.limit, check.kind)}"
+        takes = f" ({seen} takes about {needed}, there {are(check.n)})"
+    return f"Add datapoints{takes} or set `repeats`; `{PLAN}` shows how many settle it."
+
+
+def _in_clusters(check: Check, needed: int) -> str:
+    if check.clusters is None or not check.n:
+        return ""
+    return f" in {about(needed / check.n * check.clusters)} clusters"
+
+
+def _read_and_settle(check: Check) -> str:
+    return f"{_read_worse(check)} {_settle(check)}"
+
+
+def _beyond_bound(check: Check) -> str:
+    if check.metric == ERRORS:
+        return "Read the errors of the datapoints that went wrong."
+    which = _WORST.get(check.kind, "with the worst scores")
+    return f"Read the datapoints {which}. If the `{check.rule.value}` asks too much, change it."
+
+
+def _rerun_baseline(check: Check) -> str:
+    if check.reason is not Reason.NOT_COMPARABLE:
+        return "Run the baseline again with today's dataset: `honeyhive run` on the default branch."
+    return (
+        "Run the baseline again with today's evaluator: `honeyhive run` on the default branch. "
+        "If a model grades, pin its version, so that it does not change by itself."
+    )
+
+
+def _without_percent(check: Check) -> str:
+    if check.kind in (Kind.LATENCY, Kind.COST):
+        return "Set a `max` instead: a cap needs no baseline."
+    return f"Give `{check.rule.value}` in the metric's own unit instead of %."
+
+
+def _of_must_pass(check: Check) -> str:
+    match check.reason:
+        case Reason.BELOW_MIN:
+            return (
+                "Read the datapoints that did not pass. Take the tag `must-pass` off those that need not pass any more."
+            )
+        case Reason.NO_DATA:
+            bound = "`min: 1`" if check.direction is Direction.HIGHER else "`max: 0`"
+            return f'Write `"tags": ["must-pass"]` on the datapoints that have to pass, or say {bound} if all have to.'
+        case Reason.MET if check.flaky:
+            return "Look at the datapoints that passed only when tried again: they may fail next time."
+        case _:
+            return _WAY_OUT.get(check.reason, "")
+
+
+_WORST: dict[Kind | None, str] = {Kind.LATENCY: "that took longest", Kind.COST: "that cost most"}
+
+_WAYS_OUT: dict[Reason, Callable[[Check], str]] = {
+    Reason.REGRESSED: _regressed,
+    Reason.BELOW_MIN: _beyond_bound,
+    Reason.ABOVE_MAX: _beyond_bound,
+    Reason.APPARENT_DROP: _read_and_settle,
+    Reason.NEAR_LIMIT: _read_and_settle,
+    Reason.LOW_POWER: _settle,
+    Reason.NO_PAIRS: _rerun_baseline,
+    Reason.DATASET_CHANGED: _rerun_baseline,
+    Reason.NOT_COMPARABLE: _rerun_baseline,
+    Reason.ZERO_BASELINE: _without_percent,
+}
+
+_WAY_OUT = {
+    Reason.TOO_FEW: "Add datapoints, or bound the `median`, which needs only one.",
+    Reason.NO_DATA: "Read the errors, then the evaluator.",
+    Reason.MISSING_METRIC: "Look at the names that the evaluators give their scores: the threshold needs the same "
+    "spelling.",
+    Reason.NO_BASELINE: "Make a baseline on the default branch, with `honeyhive run --out FILE`, and name it with "
+    "`baseline: FILE`.",
+    Reason.ONE_PAIR: "Add datapoints, or set a `min` or `max`: a bound needs no pairs.",
+    Reason.ONE_CLUSTER: "Add datapoints of other clusters, or let `cluster` name a key that tells more of them apart.",
+    Reason.UNBOUNDED_ERRORS: "Set `range: [lo, hi]` for this metric, so that an error counts as its worst score; and "
+    "read the errors.",
+}
