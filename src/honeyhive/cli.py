@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -124,18 +125,31 @@ def run(*, out: Path | None, resume: bool, retry_errors: bool, error_file: Path 
 
 @cli.command()
 @click.argument("candidate", type=_PATH)
-@click.argument("baseline", type=_PATH)
+@click.argument("baseline", type=_PATH, required=False)
 @_configuration
 @_decision
+@click.option("--plan", is_flag=True, help="Judge nothing: say how many datapoints and repeats show which drop.")
 @click.option(
-    "--json", "json_file", type=_PATH, metavar="FILE", help="Write the comparison as JSON; - for standard output."
+    "--json",
+    "json_file",
+    type=_PATH,
+    metavar="FILE",
+    help="Write the comparison, or the plan, as JSON; - for standard output.",
 )
 @click.option("--markdown", type=_PATH, metavar="FILE", help="Write the comment as Markdown; - for standard output.")
-def compare(*, candidate: Path, baseline: Path, json_file: Path | None, markdown: Path | None, **flags: Any) -> None:
+def compare(
+    *, candidate: Path, baseline: Path | None, plan: bool, json_file: Path | None, markdown: Path | None, **flags: Any
+) -> None:
     """Compare two run files and judge the first by your thresholds.
 
-    CANDIDATE is the run under judgement, BASELINE the run that it is held against.
+    CANDIDATE is the run under judgement, BASELINE the run that it is held against. With --plan, which needs neither
+    thresholds nor BASELINE, two runs of the same code tell most.
     """
+    if plan:
+        _print_plan(candidate, baseline, json_file, markdown, flags)
+        return
+    if baseline is None:
+        raise click.UsageError("Missing argument 'BASELINE'.", click.get_current_context())
     from honeyhive.ci import reporting
 
     settings = _settings(flags, whole=False)
@@ -146,6 +160,29 @@ def compare(*, candidate: Path, baseline: Path, json_file: Path | None, markdown
     if markdown:
         _write(markdown, reporting.comment([judged], settings))
     _conclude(reporting.conclude([judged], settings.policies), quiet=quiet)
+
+
+@cli.command()
+@click.argument("runs", type=_PATH, nargs=-1, required=True)
+@_configuration
+@click.option("--thresholds", metavar="RULES", help="What is allowed: 'accuracy: {max-drop: 0.02}'.")
+@click.option("--seed", type=int, default=0, metavar="N", help="Of the resamples.  [default: 0]")
+@click.option(
+    "--json", "json_file", type=_PATH, metavar="FILE", help="Write the calibration as JSON; - for standard output."
+)
+def calibrate(*, runs: tuple[Path, ...], seed: int, json_file: Path | None, **flags: Any) -> None:
+    """Say how far your thresholds can be trusted, from two or more runs of the same system.
+
+    RUNS are run files of the same code on the same dataset: what differs between them is chance.
+    """
+    from honeyhive.ci import calibration
+
+    calibrated = calibration.calibrate_files(runs, _settings(flags, whole=False), seed=seed)
+    if json_file:
+        _write(json_file, calibration.json_text(calibrated))
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    for line in () if json_file == Path("-") else calibration.lines(calibrated, width=width):
+        say(line)
 
 
 @cli.command()
@@ -243,6 +280,20 @@ def _settings(flags: dict[str, Any], *, whole: bool = True, environ: Any = None)
     return load_settings(given, environ or {}, directory=Path.cwd(), whole=whole)
 
 
+def _print_plan(
+    run: Path, baseline: Path | None, json_file: Path | None, markdown: Path | None, flags: dict[str, Any]
+) -> None:
+    from honeyhive.ci import plans
+
+    if markdown:
+        raise InputError("--plan has no Markdown", hint="give --json FILE, or read what it prints")
+    planned = plans.plan_files(run, baseline, _settings(flags, whole=False))
+    if json_file:
+        _write(json_file, plans.json_text(planned))
+    for line in () if json_file == Path("-") else plans.lines(planned):
+        say(line)
+
+
 def _load_experiment(config: ExperimentConfig, settings: Settings) -> Any:
     """The experiment with the user's code imported; ours is imported before, so that nothing of theirs replaces it."""
     from honeyhive.ci.git import describe
@@ -250,6 +301,7 @@ def _load_experiment(config: ExperimentConfig, settings: Settings) -> Any:
     from honeyhive.experiments.core import Experiment
     from honeyhive.experiments.evaluators import to_evaluator
     from honeyhive.experiments.loading import load_callable, prepend_paths
+    from honeyhive.gate.must_pass import retry_rule
 
     dataset = open_dataset(config, settings)
     git = describe(settings.directory)
@@ -265,6 +317,7 @@ def _load_experiment(config: ExperimentConfig, settings: Settings) -> Any:
         max_workers=config.max_workers,
         repeats=config.repeats,
         timeout=config.timeout,
+        retry=retry_rule(config.parsed_thresholds()),
         git=git,
     )
 

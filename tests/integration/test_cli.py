@@ -347,7 +347,7 @@ def runs(project: Project) -> Project:
         ("good", "bad", 0, None),
         ("bad", "good", 1, "::error title=Worse than allowed::qa: exact "),
         ("no", "good", 2, "::error title=Wrong input,file=no.jsonl::no.jsonl: no such run file"),
-        ("part", "good", 3, "::error title=Broken run,file=part.jsonl::part.jsonl: the candidate is incomplete: 40"),
+        ("part", "good", 3, "::error title=Broken run,file=part.jsonl::part.jsonl: the run is incomplete: 40"),
         ("good", "part", 4, "::error title=No decision,file=part.jsonl::part.jsonl: the baseline is incomplete: 40"),
         ("good", "torn", 4, "::error title=No decision,file=torn.jsonl,line="),
     ],

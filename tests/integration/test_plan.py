@@ -169,7 +169,7 @@ def test_of_several_experiments_the_run_has_to_be_one(tmp_path: Path) -> None:
     project = new_project(tmp_path / "project")
     project.config({"name": "one"}, {"name": "two"})
     saved(project.folder / "run.jsonl", qualities(1), name="three")
-    with pytest.raises(InputError, match="the run is of 'three'"):
+    with pytest.raises(InputError, match='the run is of "three"'):
         told(project.folder / "run.jsonl")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -13,17 +12,18 @@ from honeyhive.ci.candidate import check_candidate, interrupted
 from honeyhive.ci.config import ExperimentConfig
 from honeyhive.ci.git import workspace_root
 from honeyhive.ci.install import install
+from honeyhive.ci.runs import Baseline, read_baseline
 from honeyhive.ci.settings import NO_BASELINE, Settings
 from honeyhive.ci.worker import child_environment, run_in_child
-from honeyhive.errors import Cancelled, ConfigError, HoneyHiveError, InputError, NoDecisionError, RunFileError
+from honeyhive.errors import Cancelled, ConfigError, HoneyHiveError, RunFileError
 from honeyhive.experiments.dataset import Columns, Dataset
 from honeyhive.gate.broken import Broken, Finding, broken_by
 from honeyhive.gate.comparison import Comparison, compare
 from honeyhive.gate.metrics import BUILT_IN, LATENCY
 from honeyhive.gate.thresholds import Threshold, with_default_errors
 from honeyhive.gate.verdict import Case, judge
-from honeyhive.result import Failed, RunResult
-from honeyhive.runfile import read_run, set_aside
+from honeyhive.result import RunResult
+from honeyhive.runfile import set_aside
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,25 +44,6 @@ class Judged:
     folder: Path
     run_file: Path
     baseline_file: Path | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Baseline:
-    """A baseline that has been read and found whole, and what its file was then."""
-
-    run: RunResult
-    path: Path
-    sha256: str
-
-    def unchanged(self) -> RunResult:
-        """The run, as it was read; `NoDecisionError` where somebody, the user's code perhaps, has written to it."""
-        if not self.path.is_file() or _sha256(self.path) != self.sha256:
-            raise NoDecisionError(
-                "the baseline was changed while the experiment ran",
-                file=str(self.path),
-                hint="your code may not write to it; run again",
-            )
-        return self.run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,47 +102,6 @@ def open_dataset(config: ExperimentConfig, settings: Settings) -> Dataset:
 def relative(path: Path, start: Path) -> Path:
     """The path as people know it, from `start` on, where it is below it."""
     return path.relative_to(start) if path.is_relative_to(start) else path
-
-
-def read_baseline(path: Path) -> Baseline:
-    """A baseline that can be held against something; `NoDecisionError` where it is damaged or was never finished."""
-    if not path.exists():
-        raise InputError(
-            "there is no such baseline",
-            file=str(path),
-            hint=f"make it on the default branch: honeyhive run --out {path}",
-        )
-    try:
-        run = read_run(path)
-        before = _sha256(path)
-        finished, failed = 0, 0
-        for outcome in run.outcomes:
-            finished, failed = finished + 1, failed + isinstance(outcome, Failed)
-    except RunFileError as error:
-        raise NoDecisionError(
-            f"the baseline cannot be read: {error.message}",
-            file=error.file,
-            line=error.line,
-            hint="make it anew: honeyhive run",
-        ) from error
-    if not run.complete:
-        raise NoDecisionError(
-            f"the baseline is incomplete: {finished:,} of {run.expected:,} outcomes",
-            file=str(path),
-            hint=f"finish it with `honeyhive run --resume --out {path}`, or give another",
-        )
-    if finished == failed:
-        raise NoDecisionError(
-            f"the baseline is of no use: all {finished:,} of its datapoints went wrong",
-            file=str(path),
-            hint="mend what went wrong there, and make it anew: honeyhive run",
-        )
-    return Baseline(run=run, path=path, sha256=before)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def make_case(

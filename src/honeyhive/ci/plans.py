@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from honeyhive.ci.commands import neutralise
-from honeyhive.ci.config import MOST, ExperimentConfig
-from honeyhive.ci.pipeline import read_baseline
+from honeyhive.ci.config import MOST
+from honeyhive.ci.runs import read_baseline, read_whole_run
 from honeyhive.ci.settings import Settings
-from honeyhive.errors import InputError, RunFileError
 from honeyhive.gate.chance import Source
 from honeyhive.gate.checks import Reason
 from honeyhive.gate.markdown import NAME, one_line
@@ -22,8 +21,6 @@ from honeyhive.gate.metrics import BUILT_IN, Direction, Kind
 from honeyhive.gate.numbers import about, amount, count, datapoints, rate, score
 from honeyhive.gate.plan import Plan, Row, Unit, plan
 from honeyhive.gate.student import saturated
-from honeyhive.result import RunResult
-from honeyhive.runfile import read_run
 
 _WIDTH = 120
 _ASIDE = {
@@ -51,16 +48,9 @@ def plan_files(candidate: Path, baseline: Path | None, settings: Settings) -> Pl
 
     Raises `RunFileError` where the candidate is not whole, `NoDecisionError` where the baseline is not.
     """
-    run = read_run(candidate)
+    run = read_whole_run(candidate)
     held_against = None if baseline is None else read_baseline(baseline).run
-    if not run.complete:
-        finished = sum(1 for _ in run.outcomes)
-        raise RunFileError(
-            f"the run is incomplete: {finished:,} of {run.expected:,} outcomes",
-            file=str(candidate),
-            hint="finish it with `honeyhive run --resume`",
-        )
-    config = _experiment_of(run, settings)
+    config = settings.experiment_of(run)
     thresholds = config.parsed_thresholds()
     # Who only bounds the errors, or how long it takes, wants to see no drop of it.
     metrics = [given.metric for given in thresholds if given.margins or given.metric.name not in BUILT_IN]
@@ -70,15 +60,6 @@ def plan_files(candidate: Path, baseline: Path | None, settings: Settings) -> Pl
         baseline=held_against.run_id if held_against else None,
         plans=plan(run, held_against, metrics),
     )
-
-
-def _experiment_of(run: RunResult, settings: Settings) -> ExperimentConfig:
-    named = [experiment for experiment in settings.experiments if experiment.name == run.name]
-    if not named and len(settings.experiments) > 1:
-        raise InputError(
-            f"the run is of {run.name!r}, which the configuration does not have", hint="choose with --experiment"
-        )
-    return (named or list(settings.experiments))[0]
 
 
 def json_text(planned: Planned) -> str:

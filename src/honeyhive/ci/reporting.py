@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from honeyhive.ci.commands import Annotation, Level, error_annotation, neutralise
-from honeyhive.ci.pipeline import Edge, Judged, experiment_folder, make_case, read_baseline, relative, run_file
+from honeyhive.ci.pipeline import Edge, Judged, experiment_folder, make_case, relative, run_file
 from honeyhive.ci.publish import append_outputs, append_summary, write_file, write_json
+from honeyhive.ci.runs import read_baseline, read_whole_run
 from honeyhive.ci.settings import Settings
 from honeyhive.documents import Malformed, load_json
 from honeyhive.errors import HoneyHiveError, InputError, NoDecisionError, ReportingError, RunFileError
@@ -44,20 +45,8 @@ def judge_files(candidate: Path, baseline: Path, settings: Settings) -> Judged:
 
     Raises `RunFileError` where the candidate is not whole, `NoDecisionError` where the baseline is not.
     """
-    run, held_against = read_run(candidate), read_baseline(baseline).run
-    if not run.complete:
-        finished = sum(1 for _ in run.outcomes)
-        raise RunFileError(
-            f"the candidate is incomplete: {finished:,} of {run.expected:,} outcomes",
-            file=str(candidate),
-            hint="finish it with `honeyhive run --resume`",
-        )
-    named = [experiment for experiment in settings.experiments if experiment.name == run.name]
-    config = (named or list(settings.experiments))[0]
-    if not named and len(settings.experiments) > 1:
-        raise InputError(
-            f"the run is of {run.name!r}, which the configuration does not have", hint="choose with --experiment"
-        )
+    run, held_against = read_whole_run(candidate), read_baseline(baseline).run
+    config = settings.experiment_of(run)
     name = run.name or config.name
     case = make_case(name, run, held_against, thresholds=config.parsed_thresholds(), settings=settings)
     return Judged(

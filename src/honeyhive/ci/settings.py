@@ -22,10 +22,11 @@ from honeyhive.ci.config import (
     read_config,
 )
 from honeyhive.documents import Malformed, load_yaml, shown
-from honeyhive.errors import ConfigError
+from honeyhive.errors import ConfigError, InputError
 from honeyhive.gate.entries import did_you_mean
 from honeyhive.gate.thresholds import parse_thresholds
 from honeyhive.gate.verdict import Policies, Policy
+from honeyhive.result import RunResult
 
 FORBIDDEN_NAMES = ("GITHUB_TOKEN", "GITHUB_OUTPUT", "GITHUB_ENV", "GITHUB_STATE", "GITHUB_STEP_SUMMARY", "GITHUB_PATH")
 FORBIDDEN_PREFIXES = ("INPUT_", "ACTIONS_")
@@ -86,6 +87,16 @@ class Settings:
     time_limit: float | None = None
     config_file: str | None = None
     directory: Path = field(default_factory=Path.cwd)
+
+    def experiment_of(self, run: RunResult) -> ExperimentConfig:
+        """The experiment that a run is of: the one with its name, or the only one; `InputError` where neither is."""
+        named = [experiment for experiment in self.experiments if experiment.name == run.name]
+        if not named and len(self.experiments) > 1:
+            raise InputError(
+                f"the run is of {shown(run.name)}, which the configuration does not have",
+                hint="choose with --experiment",
+            )
+        return (named or list(self.experiments))[0]
 
 
 def action_inputs(environ: Mapping[str, str]) -> dict[str, str]:

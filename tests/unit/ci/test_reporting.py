@@ -302,7 +302,7 @@ def test_two_run_files_make_a_verdict(tmp_path: Path) -> None:
 
 def test_an_incomplete_candidate_is_broken(tmp_path: Path) -> None:
     part, good = write_run(tmp_path / "part.jsonl", BAD, expected=21), write_run(tmp_path / "good.jsonl", GOOD)
-    with pytest.raises(RunFileError, match="the candidate is incomplete: 20 of 21 outcomes") as caught:
+    with pytest.raises(RunFileError, match="the run is incomplete: 20 of 21 outcomes") as caught:
         compare(tmp_path, part, good)
     assert (caught.value.exit_code, caught.value.file) == (3, str(part))
     assert "--resume" in caught.value.hint
@@ -358,7 +358,7 @@ def test_the_experiment_of_a_run_is_found_by_its_name(tmp_path: Path) -> None:
     (tmp_path / "honeyhive.yml").write_text("\n".join(["version: 1", "experiments:", *rows]) + "\n")
     settings = load_settings({}, {}, directory=tmp_path, whole=False)
     other = write_run(tmp_path / "other.jsonl", GOOD, name="other")
-    with pytest.raises(InputError, match="'other', which the configuration does not have"):
+    with pytest.raises(InputError, match='"other", which the configuration does not have'):
         judge_files(other, other, settings)
     style = write_run(tmp_path / "style.jsonl", GOOD, name="style")
     with pytest.raises(ConfigError, match="no threshold"):
