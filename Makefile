@@ -27,6 +27,7 @@ container: $(UV)
 
 bench: $(UV)
 	$(RUN) python tests/bench/speed.py
+	$(RUN) python tests/bench/compare.py
 	$(RUN) python tests/bench/verdicts.py
 
 lock: $(UV)

@@ -64,8 +64,14 @@ _experiment = _options(
     click.option("--python-path", multiple=True, metavar="DIR", help="Where else to import your code from."),
     click.option("--working-directory", metavar="DIR", help="Where everything is relative to.  [default: here]"),
 )
+_thresholds = click.option(
+    "--thresholds",
+    multiple=True,
+    metavar="RULES",
+    help="What is allowed: 'accuracy: {max-drop: 0.02}, errors: {max: 0}'.",
+)
 _decision = _options(
-    click.option("--thresholds", metavar="RULES", help="What is allowed: 'accuracy: {max-drop: 0.02}'."),
+    _thresholds,
     click.option("--on-undecided", metavar="warn|fail", help="When the data cannot tell.  [default: warn]"),
     click.option("--on-missing-baseline", metavar="warn|fail", help="When there is no baseline.  [default: warn]"),
     click.option("--on-incomparable", metavar="warn|fail", help="When dataset or evaluator changed.  [default: fail]"),
@@ -165,7 +171,7 @@ def compare(
 @cli.command()
 @click.argument("runs", type=_PATH, nargs=-1, required=True)
 @_configuration
-@click.option("--thresholds", metavar="RULES", help="What is allowed: 'accuracy: {max-drop: 0.02}'.")
+@_thresholds
 @click.option("--seed", type=int, default=0, metavar="N", help="Of the resamples.  [default: 0]")
 @click.option(
     "--json", "json_file", type=_PATH, metavar="FILE", help="Write the calibration as JSON; - for standard output."

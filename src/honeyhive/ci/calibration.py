@@ -178,11 +178,19 @@ def _notes(found: Calibration) -> Iterator[str]:
 def _block(found: Calibration) -> Iterator[str]:
     if not found.suggested:
         return
-    yield f"thresholds with at most 1 % false alarms ({_share(found.reached)} of the same resampled pairs):"
+    yield f"thresholds with at most 1 % false alarms ({_share(found.reached)} of the same resampled pairs),"
+    yield "to put under your experiment in honeyhive.yml:"
     yield ""
-    yield "thresholds:"
+    yield "    thresholds:"
     for name, settings in found.suggested.items():
-        yield f"  {_yaml(name)}: {{{', '.join(f'{key}: {_value(key, value)}' for key, value in settings.items())}}}"
+        rules = ", ".join(f"{key}: {_value(key, value)}" for key, value in settings.items())
+        yield f"      {_yaml(name)}: {{{rules}}}{_price(found, name)}"
+
+
+def _price(found: Calibration, name: str) -> str:
+    """What a limit then catches, as a comment beside it."""
+    checks = [check for check in found.checks if check.metric == name and check.then_caught is not None]
+    return "".join(f"  # catches {_caught(check, check.then_caught)} four times of five" for check in checks[:1])
 
 
 def _value(key: str, value: Any) -> str:

@@ -19,7 +19,7 @@ from honeyhive.errors import Cancelled, ConfigError, HoneyHiveError, RunFileErro
 from honeyhive.experiments.dataset import Columns, Dataset
 from honeyhive.gate.broken import Broken, Finding, broken_by
 from honeyhive.gate.comparison import Comparison, compare
-from honeyhive.gate.metrics import BUILT_IN, LATENCY
+from honeyhive.gate.metrics import BUILT_IN, LATENCY, Direction, Kind, Metric
 from honeyhive.gate.thresholds import Threshold, with_default_errors
 from honeyhive.gate.verdict import Case, judge
 from honeyhive.result import RunResult
@@ -119,7 +119,7 @@ def make_case(
         seen = sorted(comparison.metrics, key=lambda metric: metric in BUILT_IN)
         raise ConfigError(
             f"no threshold: there is nothing to decide. It saw {', '.join(seen)}",
-            hint="put the block above into the experiment, with the limits that you want",
+            hint="put the block above into your experiment in honeyhive.yml, with the limits that you want",
             details=_block_to_paste(comparison),
         )
     kinds = {metric: found.metric.kind for metric, found in comparison.metrics.items()}
@@ -213,5 +213,15 @@ def _not_run(item: _Prepared) -> Broken:
 def _block_to_paste(comparison: Comparison) -> str:
     """Thresholds that fit what was seen, to start from."""
     names = [name for name in comparison.metrics if name not in BUILT_IN] or [LATENCY]
-    rules = {LATENCY: "{max: 2s}"}
-    return "\n".join(["thresholds:", *(f"  {name}: {rules.get(name, '{max-drop: 0.02}')}" for name in names)])
+    rules = (f"      {name}: {_usual_rule(comparison.metrics[name].metric)}" for name in names)
+    return "\n".join(["    thresholds:", *rules])
+
+
+def _usual_rule(metric: Metric) -> str:
+    match metric.kind:
+        case Kind.LATENCY:
+            return "{max: 2s}"
+        case Kind.COST:
+            return "{max-increase: 10%}"
+        case _:
+            return "{max-drop: 0.02}" if metric.direction is Direction.HIGHER else "{max-increase: 0.02}"

@@ -19,7 +19,7 @@ def read_whole_run(path: Path) -> RunResult:
         raise RunFileError(
             f"the run is incomplete: {finished:,} of {run.expected:,} outcomes",
             file=str(path),
-            hint=f"finish it with `honeyhive run --resume --out {path}`",
+            hint=_finish(path),
         )
     return run
 
@@ -68,7 +68,7 @@ def read_baseline(path: Path) -> Baseline:
         raise NoDecisionError(
             f"the baseline is incomplete: {finished:,} of {run.expected:,} outcomes",
             file=str(path),
-            hint=f"finish it with `honeyhive run --resume --out {path}`, or give another",
+            hint=f"{_finish(path)}, or give another",
         )
     if finished == failed:
         raise NoDecisionError(
@@ -77,6 +77,10 @@ def read_baseline(path: Path) -> Baseline:
             hint="mend what went wrong there, and make it anew: honeyhive run",
         )
     return Baseline(run=run, path=path, sha256=before)
+
+
+def _finish(path: Path) -> str:
+    return f"finish it with `honeyhive run --resume --out {path}`, and what it was begun with"
 
 
 def _sha256(path: Path) -> str:

@@ -38,6 +38,7 @@ def _to_integer(value: Any) -> Any:
     return int(value) if isinstance(value, str) and value.strip().isascii() and value.strip().isdigit() else value
 
 
+Texts = Annotated[tuple[str, ...], BeforeValidator(lambda value: (value,) if isinstance(value, str) else value)]
 _Integer = Annotated[int, BeforeValidator(_to_integer), Field(ge=1, strict=True)]
 
 
@@ -54,7 +55,7 @@ class Inputs(BaseModel):
     inputs: Names | None = Field(None, description="flat rows: the columns that are inputs")
     ground_truth: str | None = Field(None, description="flat rows: the column that holds the expected answer")
     id: str | None = Field(None, description="flat rows: the column that holds the datapoint's id")
-    thresholds: str | None = Field(
+    thresholds: Texts | None = Field(
         None, description="what is allowed, for use without a file: 'accuracy: {max-drop: 0.02}'"
     )
     max_workers: _Integer | None = Field(None, le=MOST, description="how many datapoints run at the same time")
@@ -230,16 +231,30 @@ def _overrides(inputs: Inputs) -> dict[str, Any]:
     return given
 
 
-def _thresholds(text: str) -> Mapping[str, Any]:
-    try:
-        value = load_yaml(text).value
-    except Malformed as error:
-        raise ConfigError(
-            f"thresholds: {error.message} (line {error.line}, column {error.column})", hint="accuracy: {max-drop: 0.02}"
-        ) from error
-    parse_thresholds(value)
-    settings: Mapping[str, Any] = value
+def _thresholds(texts: Sequence[str]) -> Mapping[str, Any]:
+    """What all the texts say; each is a mapping in one line, whose outer braces may be left out, or in several."""
+    settings: dict[str, Any] = {}
+    for text in texts:
+        value = _mapping(text)
+        parse_thresholds(value)
+        twice = sorted(settings.keys() & value.keys())
+        if twice:
+            raise ConfigError(f"thresholds.{twice[0]}: given twice", hint="put its rules into one mapping")
+        settings |= value
+    parse_thresholds(settings)
     return settings
+
+
+def _mapping(text: str) -> Any:
+    try:
+        return load_yaml(text).value
+    except Malformed as error:
+        try:
+            return load_yaml(f"{{{text}}}").value
+        except Malformed:
+            place = f" (line {error.line}, column {error.column})"
+            hint = "accuracy: {max-drop: 0.02}, errors: {max: 0}"
+            raise ConfigError(f"thresholds: {error.message}{place}", hint=hint) from error
 
 
 def _policies(inputs: Inputs, config: ConfigFile | None) -> Policies:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import heapq
-from array import array
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 
-from honeyhive.gate.checks import Place
 from honeyhive.gate.metrics import LATENCY, Kind, Metric, default_metric
 from honeyhive.gate.must_pass import Tagged
+from honeyhive.gate.pairing import MetricPairing, Pairing
 from honeyhive.gate.pairs import PairedScores, Pairs
-from honeyhive.gate.scores import Rows, Sample, ScoreTable
+from honeyhive.gate.rows import Rows
+from honeyhive.gate.scores import Sample, ScoreTable
 from honeyhive.gate.statistics import TIE
 from honeyhive.result import RunResult
 
@@ -54,7 +54,6 @@ class MetricComparison:
     candidate: Sample
     baseline: Sample | None
     removed: Sample | None = None
-    scores: PairedScores | None = field(default=None, repr=False)
     pairs: Pairs | None = None
     unbounded_errors: bool = False
     beyond_range: bool = False
@@ -105,21 +104,24 @@ def compare(candidate: RunResult, baseline: RunResult | None, metrics: Sequence[
     """Hold `candidate` against `baseline`; `metrics` says what the user declared of some of them.
 
     Datapoints pair up by id and content hash; the same id with other content counts as edited. Both runs' outcomes
-    are read once, and take some hundred bytes a datapoint, whatever they hold.
+    are read once, and take some hundred bytes a datapoint, whatever they hold; of what is tagged `must-pass`, scores
+    and errors are kept as they are.
     """
-    rows = Rows()
-    ours = ScoreTable(candidate, rows, metrics)
-    theirs = None if baseline is None else ScoreTable(baseline, rows, metrics)
-    pairing = Pairing(ours, theirs)
     declared = {metric.name: metric for metric in metrics}
+    pairing = Pairing(candidate, baseline, metrics)
+    ours, theirs = pairing.candidate, pairing.baseline
     changed = _changed_evaluators(candidate, baseline)
     compared: dict[str, MetricComparison] = {}
     changes: list[Change] = []
+    removed: dict[int, dict[str, float]] = {row: {} for row in pairing.first_removed(KEPT)}
     for name in dict.fromkeys([*declared, *ours.metrics]):
-        metric = settled(declared.get(name) or default_metric(name), [table for table in (ours, theirs) if table])
-        compared[name] = replace(_compare_metric(metric, pairing), evaluator_changed=name in changed)
-        if name != LATENCY:
-            changes += _largest_changes(metric, pairing)
+        both = pairing.of(settled(declared.get(name) or default_metric(name), pairing.tables))
+        scores = both.paired()
+        compared[name] = _compare_metric(both, scores, evaluator_changed=name in changed)
+        if scores is not None and name != LATENCY:
+            changes += _largest_changes(scores, pairing.rows)
+        for row, found in removed.items():
+            found.update(both.baseline_score(row))
     return Comparison(
         candidate=candidate,
         baseline=baseline,
@@ -127,13 +129,13 @@ def compare(candidate: RunResult, baseline: RunResult | None, metrics: Sequence[
         errors=ours.errors,
         baseline_count=len(theirs) if theirs is not None else 0,
         baseline_errors=theirs.errors if theirs is not None else 0,
-        paired=len(pairing.rows),
+        paired=len(pairing.paired),
         added=pairing.added,
         removed=len(pairing.removed),
         edited=pairing.edited,
         metrics=compared,
         changes=tuple(changes),
-        removed_datapoints=tuple(_removed(pairing, [found.metric for found in compared.values()])),
+        removed_datapoints=tuple(_removed(pairing.rows, removed)),
         tagged=tuple(_tagged(ours)),
     )
 
@@ -148,85 +150,19 @@ def settled(metric: Metric, tables: Sequence[ScoreTable]) -> Metric:
     return metric.of_kind(Kind.RATE if kinds == {Kind.RATE} else Kind.SCORE)
 
 
-class Pairing:
-    """Which datapoints the two runs share, and which only one of them has."""
-
-    def __init__(self, candidate: ScoreTable, baseline: ScoreTable | None) -> None:
-        self.candidate = candidate
-        self.baseline = baseline
-        self.rows = array("q")
-        self.removed = array("q")
-        self.edited = self.added = 0
-        if baseline is None:
-            return
-        for row in range(len(candidate.rows)):
-            if row not in baseline:
-                self.added += 1
-            elif row not in candidate:
-                self.removed.append(row)
-            elif candidate.same_content(baseline, row):
-                self.rows.append(row)
-            else:
-                self.edited += 1
-
-    def scores(self, metric: Metric) -> Iterator[tuple[int, float, float]]:
-        """Row, candidate score and baseline score of each pair that has both.
-
-        There is none where one of the runs does not have the metric: an error in it counts as the worst score, but
-        a metric of nothing but errors says nothing.
-        """
-        if self.baseline is None or not (self.candidate.has(metric.name) and self.baseline.has(metric.name)):
-            return
-        for row in self.rows:
-            ours, theirs = self.candidate.score(metric, row), self.baseline.score(metric, row)
-            if ours is not None and theirs is not None:
-                yield row, ours, theirs
-
-    def paired_scores(self, metric: Metric) -> PairedScores | None:
-        """The scores of all pairs, with their clusters where the user has named a key for them."""
-        if self.baseline is None:
-            return None
-        rows, candidate, baseline = array("q"), array("d"), array("d")
-        for row, ours, theirs in self.scores(metric):
-            rows.append(row)
-            candidate.append(ours)
-            baseline.append(theirs)
-        key, binary = metric.cluster, all(t.all_or_nothing(metric.name) for t in (self.candidate, self.baseline))
-        return PairedScores(
-            metric=metric,
-            candidate=candidate,
-            baseline=baseline,
-            clusters=None if key is None else array("q", (self.candidate.cluster(key, row) for row in rows)),
-            pass_fail=metric.kind is Kind.RATE and binary,
-        )
-
-    def erred(self, metric: Metric) -> bool:
-        """Whether in some pair an error stands where a score should."""
-        return self.baseline is not None and any(
-            self.candidate.faulty(metric, row) or self.baseline.faulty(metric, row) for row in self.rows
-        )
-
-    def relabelled(self, metric: Metric) -> int | None:
-        """How many pairs have another label than before; `None` but for labels."""
-        if self.baseline is None or not metric.labels:
-            return None
-        candidate, baseline, name = self.candidate, self.baseline, metric.name
-        return sum(1 for row, _, _ in self.scores(metric) if candidate.label(name, row) != baseline.label(name, row))
-
-
-def _compare_metric(metric: Metric, pairing: Pairing) -> MetricComparison:
+def _compare_metric(both: MetricPairing, scores: PairedScores | None, *, evaluator_changed: bool) -> MetricComparison:
+    metric, pairing = both.metric, both.pairing
     ours, theirs = pairing.candidate, pairing.baseline
-    scores = pairing.paired_scores(metric)
     return MetricComparison(
         metric=metric,
-        candidate=ours.sample(metric),
-        baseline=theirs.sample(metric) if theirs is not None else None,
-        removed=theirs.sample(metric, pairing.removed) if theirs is not None else None,
-        scores=scores,
-        pairs=scores.tested() if scores is not None else None,
-        unbounded_errors=metric.errors_unbounded and pairing.erred(metric),
-        beyond_range=any(table.beyond(metric) for table in (ours, theirs) if table is not None),
-        relabelled=pairing.relabelled(metric),
+        candidate=both.candidate.sample(ours.present),
+        baseline=None if theirs is None or both.baseline is None else both.baseline.sample(theirs.present),
+        removed=None if both.baseline is None else both.baseline.sample(pairing.removed),
+        pairs=None if scores is None else scores.tested(),
+        unbounded_errors=metric.errors_unbounded and both.erred(),
+        beyond_range=any(table.beyond(metric) for table in pairing.tables),
+        evaluator_changed=evaluator_changed,
+        relabelled=both.relabelled(scores.rows) if scores is not None and metric.labels else None,
         unclustered=0 if scores is None or scores.clusters is None else sum(1 for at in scores.clusters if at == 0),
         all_passed=(ours.pass_hat_k(metric), None if theirs is None else theirs.pass_hat_k(metric)),
     )
@@ -244,43 +180,34 @@ def _changed_evaluators(candidate: RunResult, baseline: RunResult | None) -> fro
     )
 
 
-def _largest_changes(metric: Metric, pairing: Pairing) -> Iterator[Change]:
+def _largest_changes(scores: PairedScores, rows: Rows) -> Iterator[Change]:
     """The datapoints that changed most, the worst first; where they tie, in the dataset's order."""
-    candidate = pairing.candidate
 
-    def moved(way: int) -> Iterator[tuple[float, int, int, float, float]]:
-        for row, ours, theirs in pairing.scores(metric):
-            delta = way * metric.sign * (ours - theirs)
-            if delta < -TIE:
-                yield delta, candidate.position(row), row, ours, theirs
+    def moved(way: int) -> Iterator[tuple[float, int, int]]:
+        for at, delta in enumerate(scores.deltas):
+            if way * delta < -TIE:
+                yield way * delta, rows.position(scores.rows[at]), at
 
     for way in (1, -1):
-        for _, _, row, ours, theirs in heapq.nsmallest(KEPT, moved(way)):
+        for _, _, at in heapq.nsmallest(KEPT, moved(way)):
+            place = rows.place(scores.rows[at])
             yield Change(
-                datapoint_id=candidate.rows.ids[row],
-                line=candidate.line(row),
-                metric=metric.name,
-                baseline=theirs,
-                candidate=ours,
+                datapoint_id=place.datapoint_id,
+                line=place.line,
+                metric=scores.metric.name,
+                baseline=scores.baseline[at],
+                candidate=scores.candidate[at],
                 better=way < 0,
             )
 
 
-def _removed(pairing: Pairing, metrics: Sequence[Metric]) -> Iterator[Removed]:
-    """The first of the datapoints that were removed, in the order of the baseline's dataset."""
-    baseline = pairing.baseline
-    if baseline is None:
-        return
-    for row in heapq.nsmallest(KEPT, pairing.removed, key=baseline.position):
-        scores = {metric.name: baseline.score(metric, row) for metric in metrics}
-        yield Removed(
-            datapoint_id=baseline.rows.ids[row],
-            line=baseline.line(row),
-            scores={name: score for name, score in scores.items() if score is not None},
-        )
+def _removed(rows: Rows, scores: Mapping[int, Mapping[str, float]]) -> Iterator[Removed]:
+    for row, found in scores.items():
+        place = rows.place(row)
+        yield Removed(datapoint_id=place.datapoint_id, line=place.line, scores=found)
 
 
 def _tagged(candidate: ScoreTable) -> Iterator[Tagged]:
-    for row in sorted(candidate.tagged, key=candidate.position):
-        place = Place(datapoint_id=candidate.rows.ids[row], line=candidate.line(row))
-        yield Tagged(place=place, outcomes=tuple(candidate.tagged[row]))
+    rows = candidate.rows
+    for row in sorted(candidate.tagged, key=rows.position):
+        yield Tagged(place=rows.place(row), outcomes=tuple(candidate.tagged[row]))

@@ -116,9 +116,12 @@ def described(name: str, entries: Sequence[Entry]) -> Metric:
         metric = replace(metric, kind=KINDS[kind.value], labels=kind.value == LABEL)
     bounds = _agreed(entries, "range", lambda entry: _range(entry, metric))
     plain = next((entry for entry in entries if entry.aggregate is None), Entry(name, {}))
+    stated = any("direction" in entry for entry in entries)
+    direction = _direction(metric, entries, plain)
     return replace(
         metric,
-        direction=_direction(metric, entries, plain),
+        direction=direction,
+        direction_implied=not stated and direction is not usual_direction(metric),
         bounds=bounds.value if bounds else metric.bounds,
         cluster=plain.text("cluster") if "cluster" in plain else None,
     )
@@ -127,6 +130,19 @@ def described(name: str, entries: Sequence[Entry]) -> Metric:
 def usual_direction(metric: Metric) -> Direction:
     """Which way is better where nobody says."""
     return _only_direction(metric) or default_metric(metric.name).direction
+
+
+def refuse_implied_direction(entry_name: str, metric: Metric) -> None:
+    """Raise `ConfigError` where nothing but `max-increase` says that failing is better than passing.
+
+    Of a score, that may well be so; of a rate it is most often a slip, and would turn every verdict round.
+    """
+    if metric.direction_implied:
+        raise ConfigError(
+            f"thresholds.{entry_name}.max-increase: {metric.name} passes or fails, and passing is better",
+            hint="say max-drop; if it is better when it is lower, add `direction: lower`",
+            path=(entry_name, "max-increase"),
+        )
 
 
 def refuse_other_range(entry_name: str, metric: Metric) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -57,6 +57,8 @@ class Metric:
     bounds: tuple[float, float] | None = None
     labels: bool = False
     cluster: str | None = None
+    direction_implied: bool = field(default=False, compare=False)
+    """Whether only `max-increase` says that lower is better."""
 
     @property
     def worst(self) -> float | None:

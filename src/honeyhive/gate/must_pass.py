@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from honeyhive.gate.checks import Check, Place, Reason, Rule, Status
 from honeyhive.gate.metrics import ERRORS, Direction, Kind, Metric, default_metric, expected
 from honeyhive.gate.thresholds import Threshold
-from honeyhive.result import Failed, Outcome
+from honeyhive.result import Failed, Outcome, Scored
 
 TAG = "must-pass"
 
@@ -33,16 +33,15 @@ class Tagged:
     outcomes: tuple[Outcome, ...]
 
     def standing(self, metric: Metric) -> Standing | None:
-        """Whether at least half of the repeats pass, or of those tried again; `None` where the metric says nothing."""
+        """Whether at least half of the repeats pass, be it when tried again; `None` where the metric says nothing."""
         first = [(outcome, passes(outcome, metric)) for outcome in self.outcomes]
-        applying = [passed for _, passed in first if passed is not None]
+        applying = [(outcome, passed) for outcome, passed in first if passed is not None]
         if not applying:
             return None
-        if _enough(applying):
+        if _enough([passed for _, passed in applying]):
             return Standing.PASSED
-        again = [outcome.retry for outcome, passed in first if passed is False and outcome.retry is not None]
-        retried = [passes(outcome, metric) is True for outcome in again]
-        return Standing.FLAKY if retried and _enough(retried) else Standing.FAILED
+        again = [passed or (one.retry is not None and passes(one.retry, metric) is True) for one, passed in applying]
+        return Standing.FLAKY if _enough(again) else Standing.FAILED
 
 
 def passes(outcome: Outcome, metric: Metric) -> bool | None:
@@ -55,6 +54,14 @@ def passes(outcome: Outcome, metric: Metric) -> bool | None:
     if metric.labels:
         score = expected(score, outcome.ground_truth)
     return None if score is None else score == (1 if metric.direction is Direction.HIGHER else 0)
+
+
+def without_texts(outcome: Outcome) -> Outcome:
+    """The outcome without what its standing does not depend on; a run may have tagged all of its datapoints."""
+    retry = None if outcome.retry is None else without_texts(outcome.retry)
+    ground_truth = outcome.ground_truth if isinstance(outcome.ground_truth, int | float) else None
+    slim = replace(outcome, inputs=None, ground_truth=ground_truth, metadata={}, retry=retry)
+    return replace(slim, output=None, notes={}) if isinstance(slim, Scored) else slim
 
 
 def retry_rule(thresholds: Sequence[Threshold]) -> Callable[[Outcome], bool]:
@@ -91,21 +98,21 @@ def must_pass_checks(
     """
     named = [threshold.name for threshold in thresholds if threshold.must_pass]
     asked = named or (_pass_fail(metrics, thresholds) if tagged else [])
+    standings = {name: [one.standing(metrics[name][0]) for one in tagged] for name in asked}
+    silent = [not any(of_one) for of_one in zip(*standings.values(), strict=True)]
     for name in asked:
         metric, measured = metrics[name]
         if not measured:
             yield _check(metric, [], Status.FAILED, Reason.MISSING_METRIC)
             continue
-        found = [(one.place, one.standing(metric)) for one in tagged]
-        silent = {one.place for one in tagged if all(one.standing(metrics[other][0]) is None for other in asked)}
         found = [
-            (place, standing or Standing.FAILED)
-            for place, standing in found
-            if standing is not None or named or place in silent
+            (one.place, standing or Standing.FAILED)
+            for one, standing, says_nothing in zip(tagged, standings[name], silent, strict=True)
+            if standing or named or says_nothing
         ]
-        failed = any(standing is Standing.FAILED for _, standing in found)
         if tagged and not found:  # the metric applies to none of them: another one does
             continue
+        failed = any(standing is Standing.FAILED for _, standing in found)
         reason = Reason.BELOW_MIN if failed else Reason.MET if found else Reason.NO_DATA
         yield _check(metric, found, Status.PASSED if reason is Reason.MET else Status.FAILED, reason)
 

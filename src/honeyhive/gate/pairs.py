@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 
 from honeyhive.gate.metrics import Kind, Metric
 from honeyhive.gate.statistics import (
-    TIE,
     PairedTest,
     clustered_t,
+    count_signs,
     paired_log_t,
     paired_sign,
     paired_t,
@@ -23,55 +24,58 @@ from honeyhive.gate.student import mean
 class PairedScores:
     """The two scores of each datapoint that has one in both runs, in the metric's own unit.
 
-    `clusters` numbers the group of each datapoint, where some depend on each other. `pass_fail` is whether every
-    score is 0 or 1, of one repeat.
+    `rows` are those datapoints; `clusters` numbers the group of each, where some depend on each other. `pass_fail` is
+    whether every score is 0 or 1, of one repeat.
     """
 
     metric: Metric
+    rows: Sequence[int] = field(repr=False)
     candidate: Sequence[float]
     baseline: Sequence[float]
     clusters: Sequence[int] | None = None
     pass_fail: bool = False
 
+    @cached_property
+    def deltas(self) -> Sequence[float]:
+        """By how much each datapoint got better; negative is worse."""
+        sign = self.metric.sign
+        return array("d", (sign * (ours - theirs) for ours, theirs in zip(self.candidate, self.baseline, strict=True)))
+
     def tested(self) -> Pairs | None:
-        """What the test makes of them that `docs/verdict.md` gives for the metric's kind; `None` of no pair."""
-        n = len(self.candidate)
-        if not n:
+        """What the test of section "Which test" in docs/verdict.md makes of them; `None` where there is no pair."""
+        if not self.candidate:
             return None
-        deltas = self.deltas()
-        worse, better = sum(1 for d in deltas if d < -TIE), sum(1 for d in deltas if d > TIE)
+        worse, better = count_signs(self.deltas)
         return Pairs(
-            n=n,
+            n=len(self.candidate),
             candidate=mean(self.candidate),
             baseline=mean(self.baseline),
             worse=worse,
             better=better,
             pass_fail=self.pass_fail,
-            test=self._test(deltas, worse, better),
+            test=self._test(worse, better),
         )
 
-    def deltas(self) -> array[float]:
-        """By how much each datapoint got better; negative is worse."""
-        sign = self.metric.sign
-        return array("d", (sign * (ours - theirs) for ours, theirs in zip(self.candidate, self.baseline, strict=True)))
-
-    def _test(self, deltas: Sequence[float], worse: int, better: int) -> PairedTest | None:
+    def _test(self, worse: int, better: int) -> PairedTest | None:
         match self.metric.kind:
             case Kind.LATENCY:
-                timed = [at for at in range(len(deltas)) if self.candidate[at] > 0 and self.baseline[at] > 0]
-                clusters = None if self.clusters is None else [self.clusters[at] for at in timed]
-                candidate, baseline = (
-                    array("d", (side[at] for at in timed)) for side in (self.candidate, self.baseline)
-                )
-                return paired_log_t(baseline, candidate, clusters=clusters) if timed else None
+                return self._timed()
             case Kind.COST:
                 return ratio_of_totals(self.baseline, self.candidate, clusters=self.clusters)
             case _ if self.clusters is not None:
-                return clustered_t(deltas, self.clusters)
+                return clustered_t(self.deltas, self.clusters)
             case _ if self.pass_fail:
-                return paired_sign(len(deltas), worse, better)
+                return paired_sign(len(self.deltas), worse, better)
             case _:
-                return paired_t(deltas)
+                return paired_t(self.deltas)
+
+    def _timed(self) -> PairedTest | None:
+        """The test of the pairs that took any time; `None` where there is none."""
+        pairs = enumerate(zip(self.candidate, self.baseline, strict=True))
+        timed = array("i", (at for at, pair in pairs if min(pair) > 0))
+        clusters = None if self.clusters is None else array("q", map(self.clusters.__getitem__, timed))
+        candidate, baseline = (array("d", map(side.__getitem__, timed)) for side in (self.candidate, self.baseline))
+        return paired_log_t(baseline, candidate, clusters=clusters) if timed else None
 
 
 @dataclass(frozen=True, kw_only=True)

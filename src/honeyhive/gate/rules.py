@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-
-import math
 
 from honeyhive.gate.aggregates import Aggregate
 from honeyhive.gate.checks import INCOMPARABLE, Check, Reason, Rule, Status
@@ -70,8 +69,9 @@ class Contest:
     @property
     def p(self) -> float | None:
         """The p-value that takes part in the correction; `None` where the question is not one for statistics."""
-        asked = self.test and self.gating and self.decide is not Decide.POINT and self.obstacle() is None
-        return self.test.p if self.test and asked else None
+        if self.test is None or not self.gating or self.decide is Decide.POINT or self.obstacle() is not None:
+            return None
+        return self.test.p
 
     def obstacle(self) -> Reason | None:
         """What keeps the two runs from being compared on this metric, if anything does: the first that holds."""

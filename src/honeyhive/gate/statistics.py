@@ -9,8 +9,10 @@ does not fit a float saturates at the largest one.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Sequence
+from array import array
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from statistics import NormalDist
 
 from honeyhive.gate.student import (
@@ -163,10 +165,10 @@ def paired_log_t(
 
     Assumes changes that multiply; lower is better. With a value that is not above 0 there is no estimate and no p.
     """
-    pairs = list(zip(map(saturated, baseline), map(saturated, candidate), strict=True))
-    if any(min(pair) <= 0 for pair in pairs):
-        return PairedTest(n=len(pairs), changed=sum(abs(x - y) > TIE for x, y in pairs))
-    test = _test_deltas([math.log(x) - math.log(y) for x, y in pairs], clusters)
+    if min(chain(baseline, candidate), default=1.0) <= 0:
+        return _untested(baseline, candidate)
+    pairs = zip(map(saturated, baseline), map(saturated, candidate), strict=True)
+    test = _test_deltas((math.log(x) - math.log(y) for x, y in pairs), clusters)
     return _with_ratios(test, lambda goodness: math.exp(min(-goodness, 709.78)))
 
 
@@ -179,18 +181,22 @@ def ratio_of_totals(
     delta is (x − y)/x̄, so that their mean is 1 − r. Where the baseline's total is not above 0, or the candidate's is
     below it, there is no estimate and no p, unless every pair ties.
     """
-    xs, ys = list(map(saturated, baseline)), list(map(saturated, candidate))
-    pairs = list(zip(xs, ys, strict=True))
+    xs, ys = array("d", map(saturated, baseline)), array("d", map(saturated, candidate))
     x_mean = mean(xs)
     ratio = mean(ys) / x_mean if x_mean > 0 else math.inf
     if not 0 <= ratio < math.inf:
-        changed = sum(abs(x - y) > TIE for x, y in pairs)
-        if changed or not pairs:
-            return PairedTest(n=len(pairs), changed=changed)
+        untested = _untested(xs, ys)
+        if untested.changed or not xs:
+            return untested
         x_mean = ratio = 1.0
-    deltas = [saturated((x - y) / x_mean) for x, y in pairs]
-    residuals = [saturated((ratio * x - y) / x_mean) for x, y in pairs]
+    deltas = array("d", (saturated((x - y) / x_mean) for x, y in zip(xs, ys, strict=True)))
+    residuals = array("d", (saturated((ratio * x - y) / x_mean) for x, y in zip(xs, ys, strict=True)))
     return _with_ratios(_test(1 - ratio, residuals, deltas, clusters), lambda goodness: 1 - goodness)
+
+
+def _untested(baseline: Sequence[float], candidate: Sequence[float]) -> PairedTest:
+    pairs = zip(map(saturated, baseline), map(saturated, candidate), strict=True)
+    return PairedTest(n=len(baseline), changed=sum(abs(x - y) > TIE for x, y in pairs))
 
 
 def _with_ratios(test: PairedTest, ratio: Callable[[float], float]) -> PairedTest:
@@ -204,10 +210,10 @@ def _with_ratios(test: PairedTest, ratio: Callable[[float], float]) -> PairedTes
     return replace(test, ratio_lower=low, ratio_upper=high, lower=1 - high, upper=1 - low)
 
 
-def _test_deltas(deltas: Sequence[float], clusters: Sequence[Hashable] | None) -> PairedTest:
-    deltas = list(map(saturated, deltas))
+def _test_deltas(given: Iterable[float], clusters: Sequence[Hashable] | None) -> PairedTest:
+    deltas = array("d", map(saturated, given))
     estimate = mean(deltas)
-    return _test(estimate, [saturated(delta - estimate) for delta in deltas], deltas, clusters)
+    return _test(estimate, array("d", (saturated(delta - estimate) for delta in deltas)), deltas, clusters)
 
 
 def _test(
@@ -215,7 +221,7 @@ def _test(
 ) -> PairedTest:
     """The t-test of an estimate with the residuals of its linearisation, held back by the deltas' sign test."""
     groups = None if clusters is None else effective_clusters(clusters)
-    n, (worse, better) = len(deltas), _count_signs(deltas)
+    n, (worse, better) = len(deltas), count_signs(deltas)
     test = PairedTest(n=n, changed=worse + better, effective_clusters=groups)
     if n < 2:
         return replace(test, estimate=estimate if test.changed else 0.0) if n else test
@@ -227,7 +233,7 @@ def _test(
     if df < 0.5:
         return test
     if se == 0 and clusters is not None:
-        worse, better = _count_signs(sum_by_cluster(deltas, clusters))
+        worse, better = count_signs(sum_by_cluster(deltas, clusters))
     reach, t = student_t_quantile(CONFIDENCE, df) * se, estimate / se if se else math.copysign(math.inf, estimate)
     guarded = se == 0 or test.changed < FEW_CHANGES
     return replace(
@@ -248,7 +254,8 @@ def _spread(estimate: float, residuals: Sequence[float], clusters: Sequence[Hash
     return sd, independent if clusters is None else max(independent, clustered_standard_error(residuals, clusters))
 
 
-def _count_signs(deltas: Sequence[float]) -> tuple[int, int]:
+def count_signs(deltas: Sequence[float]) -> tuple[int, int]:
+    """How many of the deltas are worse, and how many better."""
     return sum(delta < -TIE for delta in deltas), sum(delta > TIE for delta in deltas)
 
 

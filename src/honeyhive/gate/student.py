@@ -7,6 +7,8 @@ overflows into an infinity or NaN: what does not fit a float saturates at the la
 from __future__ import annotations
 
 import math
+from array import array
+from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Sequence
 from statistics import NormalDist
 
@@ -50,15 +52,15 @@ def clustered_standard_error(residuals: Sequence[float], clusters: Sequence[Hash
 
 def effective_clusters(clusters: Sequence[Hashable]) -> float:
     """n²/Σ n_g²: the number of clusters, less where their sizes differ; 0 of nothing."""
-    sizes = sum_by_cluster([1.0] * len(clusters), clusters)
-    return len(clusters) ** 2 / math.fsum(size**2 for size in sizes) if sizes else 0.0
+    sizes = Counter(clusters).values()
+    return len(clusters) ** 2 / sum(size**2 for size in sizes) if sizes else 0.0
 
 
 def sum_by_cluster(values: Sequence[float], clusters: Sequence[Hashable]) -> list[float]:
     """The sum of the values of each cluster, in the order in which the clusters appear."""
-    members: dict[Hashable, list[float]] = {}
+    members: defaultdict[Hashable, array[float]] = defaultdict(lambda: array("d"))
     for value, cluster in zip(values, clusters, strict=True):
-        members.setdefault(cluster, []).append(value)
+        members[cluster].append(value)
     return [saturated(mean(group) * len(group)) for group in members.values()]
 
 

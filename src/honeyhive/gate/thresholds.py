@@ -12,7 +12,15 @@ from honeyhive.errors import ConfigError
 from honeyhive.gate.aggregates import TOTAL, WORDS, Aggregate
 from honeyhive.gate.amounts import written_number
 from honeyhive.gate.checks import Rule
-from honeyhive.gate.entries import LABEL, Entry, described, did_you_mean, refuse_other_range, usual_direction
+from honeyhive.gate.entries import (
+    LABEL,
+    Entry,
+    described,
+    did_you_mean,
+    refuse_implied_direction,
+    refuse_other_range,
+    usual_direction,
+)
 from honeyhive.gate.metrics import BUILT_IN, ERRORS, LATENCY, Decide, Direction, Kind, Metric, default_metric
 from honeyhive.gate.rules_schema import KEYS
 
@@ -84,6 +92,7 @@ class Threshold:
         """The threshold once the metric's kind is known; refuses what such a metric can never reach or be."""
         if kind is Kind.RATE:
             refuse_other_range(self.name, self.metric)
+            refuse_implied_direction(self.name, self.metric)
             _refuse_rank_of_rate(self)
             for rule, bound in self.bounds.items():
                 _refuse_unreachable(self, rule, bound)
@@ -166,6 +175,8 @@ def _threshold(entry: Entry, metric: Metric) -> Threshold:
         must_pass=entry.flag(Rule.MUST_PASS) if Rule.MUST_PASS in entry else None,
         decide=entry.choice("decide", _DECIDES) if "decide" in entry else Decide.TESTED,
     )
+    if len(threshold.bounds) == 2 and threshold.bounds[Rule.MIN] > threshold.bounds[Rule.MAX]:
+        raise entry.refused(Rule.MIN, "is above max: nothing can be both", hint="one of them, or change places")
     if not any(rule in entry for rule in Rule):
         raise _refused_without_rule(entry, metric)
     for key in ("decide", "cluster"):

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from honeyhive.gate import warnings, words
+from honeyhive.gate import advice, warnings, words
 from honeyhive.gate.checks import INCOMPARABLE, Check, Reason, Status
 from honeyhive.gate.comparison import Change, Comparison, MetricComparison, Removed
+from honeyhive.gate.markdown import NAME, one_line
 from honeyhive.gate.metrics import Direction, Kind
 from honeyhive.gate.must_pass import must_pass_checks
 from honeyhive.gate.rules import Contest, bound_checks, contest_check
@@ -182,8 +183,10 @@ def _verdict(case: Case, checks: Sequence[Check]) -> Verdict:
 
 def _advice(check: Check, seen: Sequence[str]) -> str:
     """What to do; where a metric is missing, also which ones there are."""
-    said = words.advice(check)
-    return f"{said} There are: {', '.join(seen)}." if check.reason is Reason.MISSING_METRIC else said
+    said = advice.of(check)
+    if check.reason is not Reason.MISSING_METRIC:
+        return said
+    return f"{said} There are: {', '.join(one_line(name, NAME) for name in seen)}."
 
 
 def _status(checks: Sequence[Check]) -> Status:

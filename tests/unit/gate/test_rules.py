@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builders import run, scored
-from builders_verdict import CRASH, FAULT, Given, only_check, pass_fail, scores
+from builders_verdict import CRASH, FAULT, Given, judged, only_check, pass_fail, scores
 from honeyhive.gate.checks import Check, Reason, Rule, Status
 from honeyhive.gate.metrics import Direction, Kind
+from honeyhive.gate.verdict import Policies, Policy
 from honeyhive.result import EvaluatorRef, RunResult
 
 FAILED, PASSED, UNDECIDED = Status.FAILED, Status.PASSED, Status.UNDECIDED
@@ -364,3 +365,79 @@ def test_a_margin_too_large_for_a_number_is_the_largest_there_is(margin: Any) ->
     assert check.limit is not None
     assert check.limit <= huge
     assert check.reason is not Reason.REGRESSED
+
+
+# --- aggregates ------------------------------------------------------------------------------------------------------
+
+
+def timed(*durations: float) -> RunResult:
+    return run([scored(f"EXT-{at}", {"duration_ms": duration}) for at, duration in enumerate(durations)])
+
+
+@pytest.mark.parametrize(
+    ("count", "limit", "expected"),
+    [
+        (19, "1s", (UNDECIDED, Reason.TOO_FEW)),
+        (20, "1s", (PASSED, Reason.MET)),
+        (20, "19ms", (FAILED, Reason.ABOVE_MAX)),
+        (1, "1s", (UNDECIDED, Reason.TOO_FEW)),
+    ],
+)
+def test_a_percentile_takes_enough_datapoints(count: int, limit: str, expected: tuple[Status, Reason]) -> None:
+    check = only_check(timed(*range(1, count + 1)), None, **{"latency_ms.p95": {"max": limit}})
+    assert outcome(check) == expected
+    assert (check.metric, check.n, check.gating) == ("latency_ms.p95", count, True)
+    assert check.candidate == (None if count < 20 else pytest.approx(19.05))
+
+
+def test_too_few_for_a_percentile_is_an_open_question_and_not_a_failure() -> None:
+    verdict = judged(timed(*[1.0] * 19), None, {"latency_ms.p95": {"max": "2s"}})
+    assert (verdict.verdict, verdict.exit_code) == (UNDECIDED, 0)
+    strict = judged(timed(*[1.0] * 19), None, {"latency_ms.p95": {"max": "2s"}}, Policies(on_undecided=Policy.FAIL))
+    assert strict.exit_code == 4
+
+
+@pytest.mark.parametrize(
+    ("name", "rules", "candidate", "baseline", "status"),
+    [
+        ("cost.total", {"max": 5}, 6.0, 3.0, FAILED),
+        ("cost.total", {"max": 6}, 6.0, 3.0, PASSED),
+        ("cost.median", {"max": 2}, 2.0, 1.0, PASSED),
+        ("cost.median", {"max": 1.9}, 2.0, 1.0, FAILED),
+        ("cost.mean", {"min": 2}, 2.0, 1.0, PASSED),
+        ("cost.p95", {"max": 1}, None, None, UNDECIDED),
+    ],
+)
+def test_an_aggregate_is_bounded_with_that_of_the_baseline_beside_it(
+    name: str, rules: dict[str, Any], candidate: float | None, baseline: float | None, status: Status
+) -> None:
+    check = only_check(scores("cost", [1.0, 2.0, 3.0]), scores("cost", [0.5, 1.0, 1.5]), **{name: rules})
+    assert (check.metric, check.status, check.candidate, check.baseline) == (name, status, candidate, baseline)
+
+
+def test_an_aggregate_is_of_all_datapoints_and_not_of_the_pairs() -> None:
+    candidate, baseline = scores("m", [1.0, 2.0, 9.0]), scores("m", [4.0])
+    check = only_check(candidate, baseline, **{"m.total": {"max": 20}})
+    assert (check.candidate, check.baseline, check.n, check.estimate) == (12.0, 4.0, 3, None)
+
+
+def test_the_total_of_passes_is_a_count() -> None:
+    check = only_check(scores("m", [True, False, True]), None, **{"m.total": {"min": 3}})
+    assert (check.status, check.candidate, check.kind, check.limit) == (FAILED, 2.0, Kind.SCORE, 3.0)
+
+
+def test_a_metric_and_its_aggregates_are_checks_of_their_own() -> None:
+    rules = {"cost": {"max-increase": "10%"}, "cost.total": {"max": 1}, "cost.median": {"max": 9}}
+    verdict = judged(scores("cost", [1.0] * 5), scores("cost", [1.0] * 5), rules)
+    assert [(check.metric, check.status) for check in verdict.checks] == [
+        ("cost", PASSED),
+        ("cost.total", FAILED),
+        ("cost.median", PASSED),
+    ]
+
+
+def test_an_aggregate_of_errors_of_unknown_worth_is_open() -> None:
+    assert outcome(only_check(scores("m", [1.0, CRASH]), None, **{"m.total": {"max": 9}})) == (
+        UNDECIDED,
+        Reason.UNBOUNDED_ERRORS,
+    )

@@ -25,6 +25,9 @@ from honeyhive.result import RunResult
 
 SCHEMA = 1
 
+SURELY = 0.001
+"""So seldom do the runs of one system differ this much in any of their pairs, that it is worth a warning."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Tally:
@@ -167,13 +170,22 @@ def _status(checks: Sequence[Check]) -> Status:
 
 
 def _apart(rehearsal: Rehearsal) -> Iterator[str]:
-    """A warning where more pairs fail than the resamples, in which the runs are mixed, would lead to expect."""
-    failing, judged = (sum(map(failed, jobs)) for jobs in (rehearsal.pairs.values(), rehearsal.judged))
-    expected = len(rehearsal.pairs) * judged / len(rehearsal.judged)
-    if failing > expected + 2 * math.sqrt(expected) + 1:
+    """Warnings where pairs differ by more than the resamples, in which the runs are mixed, know of."""
+    for (ours, theirs), checks in rehearsal.pairs.items():
+        likely = min((check.p for check in checks if check.p is not None and check.gating), default=1.0)
+        if likely * len(rehearsal.pairs) * len(checks) < SURELY:
+            yield (
+                f"run {ours + 1} is worse than run {theirs + 1} by more than chance explains: if they are not of the same "
+                "system, nothing here holds; if they are, false alarms are more frequent than said here"
+            )
+    unreliable: dict[str, None] = {}
+    for checks in rehearsal.pairs.values():
+        unreliable |= {p.datapoint_id: None for c in checks if c.rule is Rule.MUST_PASS for p in c.not_passed}
+    if unreliable:
+        named = ", ".join([*unreliable][:5]) + (f" and {len(unreliable) - 5} more" if len(unreliable) > 5 else "")
         yield (
-            f"{failing} of {len(rehearsal.pairs)} pairs fail, where about {expected:.1f} were to be expected: the runs "
-            "differ as a whole, not only datapoint by datapoint, and then false alarms are more frequent than said here"
+            f"not every run passes {named}, which must pass: a job fails whenever they do not, whatever the limits; "
+            "mend them, or take the tag off"
         )
 
 

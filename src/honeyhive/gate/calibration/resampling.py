@@ -119,7 +119,11 @@ class Pool:
         self._rows = Rows(dict.fromkeys(metric.cluster for metric in declared.values() if metric.cluster is not None))
         self.tables = [ScoreTable(run, self._rows, labels) for run in runs]
         self._rows.close()
-        self.shared = _shared([table.contents for table in self.tables])
+        # In the dataset's order: in that in which they finished, the same runs would draw other lots.
+        shared = _shared([table.contents for table in self.tables])
+        self.shared = array(
+            "i", sorted(shared, key=lambda row: (self._rows.position(row), self._rows.place(row).datapoint_id))
+        )
         names = dict.fromkeys([*declared, *(name for table in self.tables for name in table.metrics)])
         metrics = [settled(declared.get(name) or default_metric(name), self.tables) for name in names]
         self.columns: Mapping[str, Column] = {metric.name: self._column(metric) for metric in metrics}
