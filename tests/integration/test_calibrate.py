@@ -55,7 +55,7 @@ def calibrate(folder: Path, *arguments: Any, hash_seed: str = "0") -> subprocess
 
 def block_of(printed: str) -> Any:
     """What there is to paste."""
-    return load_yaml(printed[printed.index("\nthresholds:\n") :]).value
+    return load_yaml(printed[printed.index("\n    thresholds:\n") :]).value
 
 
 RULES = "correct: {max-drop: 0, cluster: talk}\nquality: {max-drop: 1%, min: 0.65}\nerrors: {max: 0.02}"
@@ -129,8 +129,8 @@ def test_a_run_that_was_never_finished_tells_nothing(tmp_path: Path) -> None:
     [
         ([], "Missing argument 'RUNS...'. — honeyhive calibrate --help"),
         (["run-1.jsonl"], "one run: how much chance does"),
-        (["run-1.jsonl", "./run-1.jsonl"], "run-1.jsonl: given twice"),
-        (["run-1.jsonl", "copy.jsonl"], "runs 1 and 2 are the same run: run-1"),
+        (["run-1.jsonl", "./run-1.jsonl"], "run-1.jsonl: the same run as run-1.jsonl"),
+        (["run-1.jsonl", "copy.jsonl"], "copy.jsonl: the same run as run-1.jsonl"),
         (["run-1.jsonl", "missing.jsonl"], "missing.jsonl: no such run file"),
         (["run-1.jsonl", "short.jsonl"], "the runs are of different datasets: they have 60, 20 datapoints"),
         (["run-1.jsonl", "edited.jsonl"], "share 0 with the same content"),

@@ -390,7 +390,7 @@ def test_a_comparison_without_thresholds_says_what_could_be_written(runs: Projec
     done = runs.honeyhive("compare", "bad.jsonl", "good.jsonl")
     assert done.exit_code == 2
     assert "It saw exact, " in done.error
-    assert "thresholds:\n  exact: {max-drop: 0.02}\n" in done.err
+    assert "    thresholds:\n      exact: {max-drop: 0.02}\n" in done.err
 
 
 def test_the_thresholds_of_the_file_judge_the_run_of_that_name(runs: Project) -> None:

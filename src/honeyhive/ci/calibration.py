@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from honeyhive.ci.commands import neutralise
-from honeyhive.ci.runs import read_whole_run
+from honeyhive.ci.runs import read_whole_run, refuse_same_run
 from honeyhive.ci.settings import Settings
-from honeyhive.errors import InputError
 from honeyhive.gate.calibration.calibrate import CalibratedCheck, Calibration, Noise, Tally, calibrate
 from honeyhive.gate.calibration.sensitivity import POWER
 from honeyhive.gate.checks import Rule
@@ -46,7 +45,7 @@ which then catches: the price of it, the smallest change that those limits fail 
 def calibrate_files(paths: Sequence[Path], settings: Settings, *, seed: int) -> Calibration:
     """The runs in these files held against each other by the settings; `InputError` where they tell nothing."""
     runs = [read_whole_run(path) for path in paths]
-    _refuse_one_file_twice(paths)
+    refuse_same_run(paths)
     config = settings.experiment_of(runs[0])
     calibration = calibrate(runs, config.parsed_thresholds(), seed=seed)
     return replace(calibration, experiment=calibration.experiment or config.name)
@@ -55,18 +54,6 @@ def calibrate_files(paths: Sequence[Path], settings: Settings, *, seed: int) -> 
 def json_text(calibration: Calibration) -> str:
     """The calibration as JSON text."""
     return json.dumps(asdict(calibration), ensure_ascii=False, indent=2, allow_nan=False) + "\n"
-
-
-def _refuse_one_file_twice(paths: Sequence[Path]) -> None:
-    seen: dict[Path, Path] = {}
-    for path in paths:
-        first = seen.setdefault(path.resolve(), path)
-        if first is not path:
-            raise InputError(
-                "given twice: a run says nothing of chance when it is held against itself",
-                file=str(path),
-                hint="run the same code on the same dataset again: honeyhive run --out FILE",
-            )
 
 
 # --- in words --------------------------------------------------------------------------------------------------------

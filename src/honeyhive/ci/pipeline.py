@@ -122,6 +122,13 @@ def make_case(
             hint="put the block above into your experiment in honeyhive.yml, with the limits that you want",
             details=_block_to_paste(comparison),
         )
+    for metric, found in comparison.metrics.items():
+        if found.beyond_range and found.metric.kind is Kind.RATE:
+            raise ConfigError(
+                f"thresholds.{metric}: a rate goes from 0 to 1, and it has scores beyond that",
+                hint="say `kind: score`, and its `range: [lo, hi]`",
+                path=(metric,),
+            )
     kinds = {metric: found.metric.kind for metric, found in comparison.metrics.items()}
     settled = tuple(t.settled(kind) if (kind := kinds[t.metric.name]) else t for t in declared)
     return Case(experiment=name, comparison=comparison, thresholds=settled, policies=settings.policies)

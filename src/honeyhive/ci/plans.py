@@ -12,9 +12,8 @@ from pathlib import Path
 
 from honeyhive.ci.commands import neutralise
 from honeyhive.ci.config import MOST
-from honeyhive.ci.runs import read_baseline, read_whole_run
+from honeyhive.ci.runs import read_baseline, read_whole_run, refuse_same_run
 from honeyhive.ci.settings import Settings
-from honeyhive.gate.calibration.reruns import refuse_same_run
 from honeyhive.gate.chance import Source
 from honeyhive.gate.checks import Reason
 from honeyhive.gate.markdown import NAME, one_line
@@ -51,7 +50,7 @@ def plan_files(candidate: Path, baseline: Path | None, settings: Settings) -> Pl
     """
     run = read_whole_run(candidate)
     held_against = None if baseline is None else read_baseline(baseline).run
-    refuse_same_run([run] if held_against is None else [run, held_against])
+    refuse_same_run([path for path in (candidate, baseline) if path is not None])
     config = settings.experiment_of(run)
     thresholds = config.parsed_thresholds()
     # Who only bounds the errors, or how long it takes, wants to see no drop of it.

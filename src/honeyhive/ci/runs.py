@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,6 +78,19 @@ def read_baseline(path: Path) -> Baseline:
             hint="mend what went wrong there, and make it anew: honeyhive run",
         )
     return Baseline(run=run, path=path, sha256=before)
+
+
+def refuse_same_run(paths: Sequence[Path]) -> None:
+    """Raise `InputError` where a file, or a copy of it, is given twice: it tells nothing of chance."""
+    seen: dict[str, Path] = {}
+    for path in paths:
+        first = seen.setdefault(_sha256(path), path)
+        if first is not path:
+            raise InputError(
+                f"the same run as {first}: held against itself, a run tells nothing of chance",
+                file=str(path),
+                hint="run the same code on the same dataset again: honeyhive run --out FILE",
+            )
 
 
 def _finish(path: Path) -> str:

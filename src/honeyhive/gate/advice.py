@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from honeyhive.gate.checks import Check, Reason, Rule
+from honeyhive.gate.checks import Cause, Check, Reason, Rule
 from honeyhive.gate.metrics import ERRORS, Decide, Direction, Kind
 from honeyhive.gate.numbers import about, amount, datapoints
 from honeyhive.gate.words import are, fall, unproven
@@ -40,6 +40,8 @@ def meaning(check: Check) -> str:
 
 def way_out(check: Check) -> str:
     """What to do next; empty where there is nothing to do."""
+    if check.cause is not None:
+        return _OF_CAUSES[check.cause]
     write = _of_must_pass if check.rule is Rule.MUST_PASS else _WAYS_OUT.get(check.reason)
     said = write(check) if write else _WAY_OUT.get(check.reason, "")
     if check.gating or not said:
@@ -137,6 +139,18 @@ _WAYS_OUT: dict[Reason, Callable[[Check], str]] = {
     Reason.DATASET_CHANGED: _rerun_baseline,
     Reason.NOT_COMPARABLE: _rerun_baseline,
     Reason.ZERO_BASELINE: _without_percent,
+}
+
+_OF_CAUSES = {
+    Cause.NOT_IN_BASELINE: "Run the baseline again with today's evaluators: `honeyhive run` on the default branch.",
+    Cause.ONLY_ERRORS: "Read the errors of the datapoints that went wrong.",
+    Cause.NO_AGGREGATE: "Aggregates are `mean`, `median`, `total` and `p1` to `p99`.",
+    Cause.NOTHING_EXPECTED: "Let the evaluator return `(label == expected, label)`, or give the datapoints a ground "
+    "truth that is a number, as the labels are.",
+    Cause.NO_CLUSTER_KEY: "Let `cluster` name a key of the datapoints' inputs or metadata.",
+    Cause.ONLY_NUMBERS: "Say `kind: rate` of the metric that they have to pass, or `errors: {must-pass: true}` if it "
+    "is enough that they do not go wrong.",
+    Cause.NO_TIME: "Set a `max` instead: a cap needs no baseline.",
 }
 
 _WAY_OUT = {

@@ -54,6 +54,18 @@ class Reason(StrEnum):
     UNBOUNDED_ERRORS = "unbounded_errors"
 
 
+class Cause(StrEnum):
+    """What is behind a reason, where more is known of it than the reason says."""
+
+    NOT_IN_BASELINE = "not_in_baseline"
+    ONLY_ERRORS = "only_errors"
+    NO_AGGREGATE = "no_aggregate"
+    NOTHING_EXPECTED = "nothing_expected"
+    NO_CLUSTER_KEY = "no_cluster_key"
+    ONLY_NUMBERS = "only_numbers"
+    NO_TIME = "no_time"
+
+
 INCOMPARABLE = frozenset({Reason.NO_PAIRS, Reason.DATASET_CHANGED, Reason.NOT_COMPARABLE})
 """The reasons that the policy `on-incomparable` is about."""
 
@@ -88,6 +100,7 @@ class Check:
     gating: bool = True
     status: Status
     reason: Reason
+    cause: Cause | None = None
     candidate: float | None = None
     baseline: float | None = None
     estimate: float | None = None

@@ -20,6 +20,9 @@ from honeyhive.gate.numbers import (
     written,
 )
 
+APART = 0.02
+"""So far apart a reader sees that a typical change is not that of the means beside it."""
+
 UNITS = (" pts", " pt", " %")
 _RATIOS = (Kind.LATENCY, Kind.COST)
 _BOUNDS = {Rule.MIN: "≥ ", Rule.MAX: "≤ "}
@@ -71,7 +74,7 @@ def of_check(check: Check) -> Figures:
 
 def passed(check: Check) -> int:
     """How many of the datapoints that have to pass did."""
-    return round((check.candidate or 0.0) * check.n)
+    return round(min(1.0, max(0.0, check.candidate or 0.0)) * check.n)
 
 
 def of_means(
@@ -160,10 +163,10 @@ def _apart_from_margin(check: Check, change: float | None) -> str:
 def _typically(
     kind: Kind | None, shown: str, change: float | None, *, baseline: float | None, candidate: float | None
 ) -> str:
-    """A typical latency can fall while a few slow datapoints lift the mean: then the change says what it is of."""
+    """A typical latency may move in another way than a mean that a few slow datapoints lift: then it says so."""
     of_means = plain_change(kind, baseline=baseline, candidate=candidate)
-    opposed = kind is Kind.LATENCY and change is not None and of_means is not None and change * of_means < 0
-    return f"typically {shown}" if opposed else shown
+    apart = kind is Kind.LATENCY and change is not None and of_means is not None and abs(change - of_means) > APART
+    return f"typically {shown}" if apart else shown
 
 
 def _limits(check: Check, shown: str) -> str:

@@ -11,7 +11,7 @@ from honeyhive.gate.markdown import NAME, one_line
 from honeyhive.gate.metrics import ERRORS, Kind
 from honeyhive.gate.numbers import NOTHING, amount, count, datapoints, written
 from honeyhive.gate.verdict import Verdict
-from honeyhive.gate.words import are, fall, least, unproven
+from honeyhive.gate.words import are, evidence, fall, least, unproven
 
 _POINTS = re.compile(r" pt(?=s?$)")
 
@@ -73,6 +73,8 @@ def _others(lead: Check, rest: Sequence[Check]) -> str:
 
 
 def _sentence(check: Check, name: str) -> str:
+    if check.cause is not None:
+        return f"{name} {'failed' if check.status is Status.FAILED else 'is open'}: {evidence(check)}"
     if check.rule is Rule.MUST_PASS and check.n:
         return _had_to_pass(check, name)
     if check.rule is Rule.MUST_PASS and check.reason is Reason.NO_DATA:

@@ -15,7 +15,7 @@ from honeyhive.gate.headline import by_weight
 from honeyhive.gate.metrics import ERRORS
 from honeyhive.gate.removals import removals
 from honeyhive.gate.templating import TEMPLATES
-from honeyhive.gate.verdict import MetricSummary, Verdict
+from honeyhive.gate.verdict import MetricSummary, Verdict, policy_on
 
 __all__ = ["MOST_CHARACTERS", "Context", "Dataset", "Evidence", "render"]
 
@@ -150,6 +150,7 @@ class _Section:
                 checks=checks[: detail.checks],
                 more_checks=len(checks[detail.checks :]),
                 urgent=urgent,
+                policies=list(dict.fromkeys(policy_on(c.reason) for c in checks if c.status is Status.UNDECIDED)),
                 urgent_for=advised.pop(advice.of(urgent)) if urgent else [],
                 others=list(_others(self.verdict))[:_LINES],
                 removals=removals(self.verdict),

@@ -175,8 +175,6 @@ def _threshold(entry: Entry, metric: Metric) -> Threshold:
         must_pass=entry.flag(Rule.MUST_PASS) if Rule.MUST_PASS in entry else None,
         decide=entry.choice("decide", _DECIDES) if "decide" in entry else Decide.TESTED,
     )
-    if len(threshold.bounds) == 2 and threshold.bounds[Rule.MIN] > threshold.bounds[Rule.MAX]:
-        raise entry.refused(Rule.MIN, "is above max: nothing can be both", hint="one of them, or change places")
     if not any(rule in entry for rule in Rule):
         raise _refused_without_rule(entry, metric)
     for key in ("decide", "cluster"):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from honeyhive.gate import advice, warnings, words
+from honeyhive.gate.causes import cause_of
 from honeyhive.gate.checks import INCOMPARABLE, Check, Reason, Status
 from honeyhive.gate.comparison import Change, Comparison, MetricComparison, Removed
 from honeyhive.gate.markdown import NAME, one_line
@@ -38,9 +39,19 @@ class Policies:
 
     def on(self, reason: Reason) -> Policy:
         """The answer to a check that is undecided for this reason."""
-        if reason is Reason.NO_BASELINE:
-            return self.on_missing_baseline
-        return self.on_incomparable if reason in INCOMPARABLE else self.on_undecided
+        answers = {
+            "on-undecided": self.on_undecided,
+            "on-missing-baseline": self.on_missing_baseline,
+            "on-incomparable": self.on_incomparable,
+        }
+        return answers[policy_on(reason)]
+
+
+def policy_on(reason: Reason) -> str:
+    """The policy that a check which is undecided for this reason goes by, as the user writes it."""
+    if reason is Reason.NO_BASELINE:
+        return "on-missing-baseline"
+    return "on-incomparable" if reason in INCOMPARABLE else "on-undecided"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,6 +172,7 @@ def _settled(case: Case) -> Iterator[Threshold]:
 
 def _verdict(case: Case, checks: Sequence[Check]) -> Verdict:
     seen = [name for name, found in case.comparison.metrics.items() if found.measured]
+    checks = [replace(check, cause=cause_of(check, case.comparison)) for check in checks]
     checks = [replace(c, message=words.message(c), advice=_advice(c, seen)) for c in checks]
     comparison = case.comparison
     return Verdict(
@@ -175,8 +187,11 @@ def _verdict(case: Case, checks: Sequence[Check]) -> Verdict:
         checks=tuple(checks),
         metrics=tuple(_summary(name, found) for name, found in comparison.metrics.items()),
         changes=comparison.changes,
-        removed_datapoints=comparison.removed_datapoints,
-        warnings=(*case.warnings, *warnings.of(comparison)),
+        removed_datapoints=() if comparison.candidate.limit else comparison.removed_datapoints,
+        warnings=(
+            *case.warnings,
+            *warnings.of(comparison, {threshold.metric.name for threshold in case.thresholds if threshold.bounds}),
+        ),
         exit_code=_exit_code(checks, case.policies),
     )
 
@@ -184,7 +199,7 @@ def _verdict(case: Case, checks: Sequence[Check]) -> Verdict:
 def _advice(check: Check, seen: Sequence[str]) -> str:
     """What to do; where a metric is missing, also which ones there are."""
     said = advice.of(check)
-    if check.reason is not Reason.MISSING_METRIC:
+    if check.reason is not Reason.MISSING_METRIC or check.cause is not None:
         return said
     return f"{said} There are: {', '.join(one_line(name, NAME) for name in seen)}."
 

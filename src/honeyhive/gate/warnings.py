@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from honeyhive.gate.comparison import Comparison, MetricComparison
 from honeyhive.gate.markdown import NAME, one_line
@@ -19,14 +19,16 @@ _NAMED = 2
 """How many metrics one sentence names."""
 
 
-def of(comparison: Comparison) -> Iterator[str]:
-    """The warnings of one comparison."""
+def of(comparison: Comparison, capped: Collection[str] = ()) -> Iterator[str]:
+    """The warnings of one comparison; `capped` are the metrics that may not go beyond a bound."""
     yield from _dataset(comparison)
     if comparison.candidate.limit is None:  # else it is the rows that differ, not what applies to them
         for found in comparison.metrics.values():
             yield from _coverage(found)
     for found in comparison.metrics.values():
         yield from _range(found)
+        if found.metric.name in capped:
+            yield from _survivors(comparison, found)
         yield from _labels(found)
         yield from _clusters(found)
     if comparison.baseline is not None:
@@ -88,6 +90,16 @@ def _range(found: MetricComparison) -> Iterator[str]:
         yield (
             f"{_name(found.metric.name)} has scores outside of its range from {low:g} to {high:g}: "
             "then an error need not count as the worst score"
+        )
+
+
+def _survivors(comparison: Comparison, found: MetricComparison) -> Iterator[str]:
+    """What crashed has no time and no cost, and there is no worst one: its bounds are about the others."""
+    unbounded = found.metric.kind in (Kind.LATENCY, Kind.COST)
+    if comparison.errors and unbounded and 0 < found.candidate.n < comparison.count:
+        yield (
+            f"{_name(found.metric.name)} is of {found.candidate.n:,} of {_count(comparison.count, 'datapoint')}: "
+            "what went wrong has none"
         )
 
 

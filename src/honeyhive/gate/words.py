@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from honeyhive.gate import figures
 from honeyhive.gate.aggregates import split
-from honeyhive.gate.checks import Check, Place, Reason, Rule, Status
+from honeyhive.gate.checks import Cause, Check, Place, Reason, Rule, Status
 from honeyhive.gate.figures import UNITS, Figures
 from honeyhive.gate.markdown import NAME, one_line
 from honeyhive.gate.metrics import Decide, Direction
@@ -36,6 +36,15 @@ _OPEN = {
     Reason.NO_DATA: "no datapoint has a score",
     Reason.MISSING_METRIC: "no datapoint of this change has this metric",
 }
+_CAUSES = {
+    Cause.NOT_IN_BASELINE: "the baseline has no score of it",
+    Cause.ONLY_ERRORS: "every datapoint that it applies to went wrong",
+    Cause.NO_AGGREGATE: "what stands behind the dot is no aggregate of this metric",
+    Cause.NOTHING_EXPECTED: "nothing says which label is the expected one",
+    Cause.NO_CLUSTER_KEY: "no datapoint has the key that `cluster` names",
+    Cause.ONLY_NUMBERS: "the datapoints tagged `must-pass` have numbers, which neither pass nor fail",
+    Cause.NO_TIME: "times of 0 cannot be compared in %",
+}
 _UNPROVEN = "fails because the change has to prove itself (`decide: strict`)"
 _IN_A_LINE = 5
 """How many datapoints a line names."""
@@ -45,7 +54,7 @@ def message(check: Check) -> str:
     """One line: the metric, how it moved, what was allowed, and what speaks for it."""
     metric = one_line(check.metric, NAME)
     if check.rule is Rule.MUST_PASS:
-        return f"{metric}: {_must_pass_message(check)}"
+        return f"{metric}: {evidence(check) if check.cause else _must_pass_message(check)}"
     shown = figures.of_check(check)
     if check.reason is Reason.UNCHANGED:
         return f"{metric}: unchanged, {evidence(check)}"
@@ -61,10 +70,11 @@ def evidence(check: Check) -> str:
 
     The datapoints that had to pass and did not are counted here; who may show their ids names them.
     """
-    if check.rule is Rule.MUST_PASS:
+    if check.cause is None and check.rule is Rule.MUST_PASS:
         return _must_pass_words(check)
-    if check.reason in _OPEN:
-        return "; ".join([_OPEN[check.reason], *_proof_words(check)])
+    unknown = _OPEN.get(check.reason) if check.cause is None else _CAUSES[check.cause]
+    if unknown is not None:
+        return "; ".join([unknown, *_proof_words(check)])
     shown = figures.of_check(check)
     match check.reason:
         case Reason.MET | Reason.BELOW_MIN | Reason.ABOVE_MAX:
@@ -162,7 +172,8 @@ def _clusters(check: Check) -> Iterator[str]:
 def _test_words(check: Check, shown: Figures) -> Iterator[str]:
     if check.decide is Decide.POINT:  # chance was not asked
         return
-    p = check.p if check.p_adjusted is None else check.p_adjusted
+    # Of a drop near the limit it is the single test that says that it is one.
+    p = check.p if check.p_adjusted is None or check.reason is Reason.NEAR_LIMIT else check.p_adjusted
     if check.reason in (Reason.REGRESSED, Reason.APPARENT_DROP, Reason.NEAR_LIMIT) and p is not None:
         yield f"by chance alone {chance(p)}"
     if check.reason in (Reason.WITHIN_MARGIN, Reason.NEAR_LIMIT, Reason.LOW_POWER) and check.lower is not None:

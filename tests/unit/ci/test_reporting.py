@@ -350,7 +350,7 @@ def test_without_a_threshold_there_is_a_block_to_paste(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no threshold") as caught:
         compare(tmp_path, good, good, thresholds="{}")
     assert "It saw correct, errors, latency_ms" in caught.value.message
-    assert caught.value.details == "thresholds:\n  correct: {max-drop: 0.02}"
+    assert caught.value.details == "    thresholds:\n      correct: {max-drop: 0.02}"
 
 
 def test_the_experiment_of_a_run_is_found_by_its_name(tmp_path: Path) -> None:

@@ -175,8 +175,8 @@ def _apart(rehearsal: Rehearsal) -> Iterator[str]:
         likely = min((check.p for check in checks if check.p is not None and check.gating), default=1.0)
         if likely * len(rehearsal.pairs) * len(checks) < SURELY:
             yield (
-                f"run {ours + 1} is worse than run {theirs + 1} by more than chance explains: if they are not of the same "
-                "system, nothing here holds; if they are, false alarms are more frequent than said here"
+                f"run {ours + 1} is worse than run {theirs + 1} by more than chance explains: if they are not of the "
+                "same system, nothing here holds; if they are, false alarms are more frequent than said here"
             )
     unreliable: dict[str, None] = {}
     for checks in rehearsal.pairs.values():

@@ -21,7 +21,6 @@ def refuse_other_systems(runs: Sequence[RunResult]) -> None:
         raise InputError(
             f"{'one run' if runs else 'no run'}: how much chance does is seen between two runs or more", hint=_AGAIN
         )
-    refuse_same_run(runs)
     fingerprints: dict[str, tuple[int, str]] = {}
     for number, run in enumerate(runs, start=1):
         for evaluator in run.evaluators:
@@ -33,15 +32,6 @@ def refuse_other_systems(runs: Sequence[RunResult]) -> None:
                 )
             if not known:
                 fingerprints[evaluator.name] = number, evaluator.fingerprint
-
-
-def refuse_same_run(runs: Sequence[RunResult]) -> None:
-    """Raise `InputError` where a run is there twice: held against itself, it says nothing of chance."""
-    seen: dict[str, int] = {}
-    for number, run in enumerate(runs, start=1):
-        if run.run_id in seen:
-            raise InputError(f"runs {seen[run.run_id]} and {number} are the same run: {run.run_id}", hint=_AGAIN)
-        seen[run.run_id] = number
 
 
 def refuse_other_datasets(pool: Pool) -> None:

@@ -1,0 +1,36 @@
+"""Why a check has its reason, where the comparison tells more than the reason does: `cause_of()`."""
+
+from __future__ import annotations
+
+from honeyhive.gate.aggregates import split
+from honeyhive.gate.checks import Cause, Check, Reason, Rule
+from honeyhive.gate.comparison import Comparison, MetricComparison
+from honeyhive.gate.metrics import Kind
+
+
+def cause_of(check: Check, comparison: Comparison) -> Cause | None:
+    """The cause of one check, `None` where the reason says it all."""
+    found = comparison.metrics[split(check.metric)[0]]
+    match check.reason:
+        case Reason.MISSING_METRIC:
+            return _of_missing(check, comparison, found)
+        case Reason.NO_BASELINE if comparison.baseline is not None:
+            return Cause.NOT_IN_BASELINE
+        case Reason.ONE_CLUSTER if found.pairs is not None and found.unclustered >= found.pairs.n:
+            return Cause.NO_CLUSTER_KEY
+        case Reason.NO_DATA if check.rule is Rule.MUST_PASS and comparison.tagged:
+            return Cause.ONLY_NUMBERS
+        case Reason.ONE_PAIR if found.metric.kind is Kind.LATENCY and found.pairs is not None and found.pairs.n > 1:
+            return Cause.NO_TIME
+        case _:
+            return None
+
+
+def _of_missing(check: Check, comparison: Comparison, found: MetricComparison) -> Cause | None:
+    if found.candidate.errors:
+        return Cause.ONLY_ERRORS
+    if found.metric.labels:
+        return Cause.NOTHING_EXPECTED
+    whole, _, _ = check.metric.rpartition(".")
+    known = comparison.metrics.get(whole)
+    return Cause.NO_AGGREGATE if known is not None and known.measured else None
