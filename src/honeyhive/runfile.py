@@ -1,7 +1,8 @@
 """The run file: one run as JSON Lines, the contract between all parts. Append, read, resume; streaming throughout.
 
-The lines are `run` (the header), one `outcome` per datapoint and repeat in the order in which they finished, and
-`end`. A name that ends in `.gz` is read and written compressed. `docs/run-file.md` describes every key.
+The lines are `run` (the header), one `outcome` per datapoint and repeat in the order in which they finished, after some
+of them a `retry`, and `end`. A name that ends in `.gz` is read and written compressed. `docs/run-file.md` describes
+every key.
 """
 
 from __future__ import annotations
@@ -14,25 +15,34 @@ import zlib
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO, Literal, Self, cast
 
 from pydantic import ValidationError
 
-from honeyhive.documents import compact_json, shown
+from honeyhive.documents import compact_json
 from honeyhive.errors import InputError, RunFileError
-from honeyhive.result import EvaluatorRef, Outcome, RunResult
+from honeyhive.result import Outcome, RunResult
 from honeyhive.runlines import (
     MAX_LINE,
     EndLine,
+    Kept,
+    Line,
+    Order,
     OutcomeLine,
+    RetryLine,
     RunHeader,
     RunLine,
     Status,
+    is_retry,
     outcome_line,
     parse_line,
+    retries_in,
+    retry_line,
     to_outcome,
+    to_result,
 )
 
 _BATCH = 100
@@ -49,18 +59,6 @@ def set_aside(path: Path) -> None:
         path.replace(path.with_name(f"{path.name}.previous"))
 
 
-@dataclass(frozen=True, kw_only=True)
-class Kept:
-    """What a resumed run goes on from.
-
-    `done` are the hashes of the keys that its file holds; `owed` are lines taken out of it, by key: the datapoint is
-    to be tried once more, and the line goes back with its retry.
-    """
-
-    done: frozenset[int] = frozenset()
-    owed: Mapping[tuple[str, int], bytes] = field(default_factory=dict)
-
-
 class RunWriter:
     """Appends to a run file from many threads.
 
@@ -68,10 +66,11 @@ class RunWriter:
     the next `flush()`, to be called at least once a second: each is a gzip member, readable whatever happens after.
     """
 
-    def __init__(self, path: Path, *, finished: int = 0) -> None:
-        """Continue the file at `path`, which holds `finished` outcomes."""
+    def __init__(self, path: Path, *, finished: int = 0, retries: int = 0) -> None:
+        """Continue the file at `path`, which holds so many outcomes and retries."""
         self.path = path
         self._finished = finished
+        self._retries = retries
         self._pending: deque[bytes] = deque()
         self._lock = threading.Lock()
         self._batch = _BATCH if path.suffix == ".gz" else 1
@@ -97,36 +96,32 @@ class RunWriter:
     ) -> tuple[Self, Kept]:
         """Continue the run at `path`: its writer, and what it goes on from.
 
-        The `end` line and a torn last line are dropped, with `retry_errors` also the outcomes that have an error.
-        Those that `retry` names and that have had none are owed one.
+        The `end` line and a torn last line are dropped, with `retry_errors` also the outcomes that have an error, and
+        their retries. Those that `retry` names and that have had none are owed one.
         Raises `InputError` where the file is a run of another function, dataset or evaluator than `header`'s.
         """
         source = _Source.at(path)
         _refuse_other_run(source, header)
-        done: set[int] = set()
-        owed: dict[tuple[str, int], bytes] = {}
-        kept = path.with_name(path.name + ".resumed" + path.suffix)
+        kept = Kept()
+        copy = path.with_name(path.name + ".resumed" + path.suffix)
         try:
-            with _opened(kept, "wb") as stream:
-                for raw, line in source.kept_lines(retry_errors=retry_errors):
-                    if isinstance(line, OutcomeLine):
-                        key = line.datapoint_id, line.repeat
-                        if line.retry is None and retry(to_outcome(line)):
-                            owed[key] = raw.rstrip()
-                            continue
-                        done.add(hash(key))
-                    stream.write(raw if raw.endswith(b"\n") else raw + b"\n")
-            kept.replace(path)
+            with _opened(copy, "wb") as stream:
+                for raw, line in source.lines(torn_is_end=True):
+                    if isinstance(line, RunLine) or kept.keep(line, retry_errors=retry_errors, retry=retry):
+                        stream.write(raw if raw.endswith(b"\n") else raw + b"\n")
+            copy.replace(path)
         finally:
-            kept.unlink(missing_ok=True)
-        return cls(path, finished=len(done)), Kept(done=frozenset(done), owed=owed)
+            copy.unlink(missing_ok=True)
+        return cls(path, finished=len(kept.done), retries=kept.retries), kept
 
     def append(self, outcome: Outcome) -> None:
-        """Add one finished outcome; what comes after `close()` is too late and not kept."""
+        """Add one finished outcome, and its retry; what comes after `close()` is too late and not kept."""
         self.append_line(outcome_line(outcome))
+        if outcome.retry is not None:
+            self.append_line(retry_line(outcome.retry))
 
     def append_line(self, line: bytes) -> None:
-        """Add one finished outcome that `outcome_line()` has encoded."""
+        """Add what `outcome_line()` or `retry_line()` has encoded."""
         if self._file.closed:
             return
         self._pending.append(line)
@@ -140,7 +135,8 @@ class RunWriter:
     @property
     def finished(self) -> int:
         """How many outcomes there are, those that are on their way to the file included."""
-        return self._finished + (0 if self._file.closed else len(self._pending))
+        on_their_way = () if self._file.closed else self._pending.copy()
+        return self._finished + sum(not is_retry(line) for line in on_their_way)
 
     def flush(self) -> None:
         """Hand all that was appended to the operating system."""
@@ -154,7 +150,8 @@ class RunWriter:
                 return
             with self._file:
                 self._write()
-                end = {"type": "end", "finished": self._finished, "duration_s": round(duration_s, 3), "status": status}
+                held = {"finished": self._finished, "retries": self._retries}
+                end = {"type": "end", **held, "duration_s": round(duration_s, 3), "status": status}
                 self._write_all([compact_json(end)])
                 os.fsync(self._file.fileno())
 
@@ -163,7 +160,9 @@ class RunWriter:
         lines = list(self._taken())
         if lines and not self._file.closed:
             self._write_all(lines)
-            self._finished += len(lines)
+            retries = sum(map(is_retry, lines))
+            self._retries += retries
+            self._finished += len(lines) - retries
 
     def _taken(self) -> Iterator[bytes]:
         with suppress(IndexError):
@@ -198,23 +197,7 @@ def read_run(path: Path) -> RunResult:
     source = _Source.at(path)
     header = source.header()
     end = source.end()
-    return RunResult(
-        run_id=header.run_id,
-        name=header.name,
-        expected=header.expected,
-        outcomes=_Outcomes(source=source, finished=end.finished if end else None),
-        dataset_id=header.dataset_id,
-        dataset_sha256=header.dataset.sha256,
-        dataset_path=header.dataset.path,
-        limit=header.limit,
-        function=header.function,
-        evaluators=tuple(EvaluatorRef(name=e.name, fingerprint=e.fingerprint) for e in header.evaluators),
-        repeats=header.repeats,
-        git=header.git,
-        started_at=header.started_at,
-        finished=end.finished if end else None,
-        status=end.status if end else None,
-    )
+    return to_result(header, end, _Outcomes(source=source, end=end))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -222,33 +205,27 @@ class _Outcomes:
     """The outcomes of a file, re-iterable; a torn last line of a run that never ended is left out."""
 
     source: _Source
-    finished: int | None
+    end: EndLine | None
 
     def __iter__(self) -> Iterator[Outcome]:
-        """Each outcome in the file's order; refuses what is malformed, repeated or miscounted."""
-        seen: set[int] = set()
-        for number, raw in self.source.numbered_lines():
-            if number == 1:
-                continue
-            line = self.source.parse(number, raw, torn_is_end=self.finished is None)
-            if line is None or isinstance(line, EndLine):
-                break
-            if isinstance(line, RunLine):
-                raise self.source.broken(number, "a second `run` line: one file holds one run")
-            outcome = to_outcome(line)
-            key = hash(outcome.key)
-            if key in seen:
-                raise self.source.broken(
-                    number, f"datapoint {shown(outcome.datapoint_id)}, repeat {outcome.repeat}, is there twice"
-                )
-            seen.add(key)
-            yield outcome
-        if self.finished is not None and self.finished != len(seen):
-            raise RunFileError(
-                f"its end line counts {self.finished} outcomes, the file holds {len(seen)}",
-                file=str(self.source.path),
-                hint="the file was changed or damaged: run again",
-            )
+        """Each outcome in the file's order, with its retry; refuses what is malformed, repeated or miscounted."""
+        outcomes = retries = 0
+        for _, line in self.source.lines(torn_is_end=self.end is None):
+            if isinstance(line, OutcomeLine):
+                outcomes += 1
+                yield to_outcome(line, self._retries.get(line.key))
+            elif isinstance(line, RetryLine):
+                retries += 1
+        miscount = self.end and self.end.miscount(outcomes=outcomes, retries=retries)
+        if miscount:
+            raise RunFileError(miscount, file=str(self.source.path), hint="the file was changed or damaged: run again")
+
+    @cached_property
+    def _retries(self) -> Mapping[tuple[str, int], RetryLine]:
+        # A retry stands anywhere after its outcome, so it takes a scan to know; a run that ended says where none does.
+        if self.end is not None and self.end.retries == 0:
+            return {}
+        return retries_in(raw for _, raw in self.source.numbered_lines())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -259,12 +236,9 @@ class _Source:
 
     @classmethod
     def at(cls, path: Path) -> _Source:
-        if not path.exists():
-            raise InputError(
-                "no such run file", file=str(path), hint="give the path of a file that `honeyhive run` wrote"
-            )
         if not path.is_file():
-            raise InputError("not a file", file=str(path), hint="give the path of a file that `honeyhive run` wrote")
+            what = "not a file" if path.exists() else "no such run file"
+            raise InputError(what, file=str(path), hint="give the path of a file that `honeyhive run` wrote")
         return cls(path=path)
 
     def numbered_lines(self) -> Iterator[tuple[int, bytes]]:
@@ -303,16 +277,19 @@ class _Source:
             return None
         return line if isinstance(line, EndLine) else None
 
-    def kept_lines(self, *, retry_errors: bool) -> Iterator[tuple[bytes, RunLine | OutcomeLine]]:
-        """What a resumed run goes on from: the header, and the outcomes that need no second try."""
+    def lines(self, *, torn_is_end: bool) -> Iterator[tuple[bytes, RunLine | OutcomeLine | RetryLine]]:
+        """Each line up to `end` and what it says; refuses what is malformed, comes twice, or is a retry of nothing."""
+        order = Order()
         for number, raw in self.numbered_lines():
-            line = self.parse(number, raw, torn_is_end=True)
+            line = self.parse(number, raw, torn_is_end=torn_is_end)
             if line is None or isinstance(line, EndLine):
                 return
-            if isinstance(line, RunLine) or not retry_errors or not (line.error or line.evaluator_errors):
-                yield raw, line
+            refusal = order.refusal(line)
+            if refusal:
+                raise self.broken(number, refusal)
+            yield raw, line
 
-    def parse(self, number: int, raw: bytes, *, torn_is_end: bool) -> RunLine | OutcomeLine | EndLine | None:
+    def parse(self, number: int, raw: bytes, *, torn_is_end: bool) -> Line | None:
         """What a line says; `None` for a last line without its newline, where that may be."""
         try:
             return parse_line(raw)

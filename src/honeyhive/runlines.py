@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
@@ -10,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool
 from pydantic_core import from_json
 
 from honeyhive.documents import MAX_DEPTH, compact_json, plain, shown
-from honeyhive.result import EvaluatorRef, Failed, Fault, Outcome, Scored, content_hash
+from honeyhive.result import EvaluatorRef, Failed, Fault, Outcome, RunResult, Scored, content_hash
 
 SCHEMA = 1
 MAX_LINE = 64 * 2**20
@@ -65,6 +66,8 @@ class RunLine(_Line):
 class _AttemptLine(_Line):
     """What came of trying a datapoint."""
 
+    repeat: Annotated[int, Field(ge=0)] = 0
+    datapoint_id: Annotated[str, Field(min_length=1)]
     output: Any = None
     scores: dict[str, _Score]
     notes: dict[str, str] = {}
@@ -73,21 +76,28 @@ class _AttemptLine(_Line):
     duration_ms: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
     session_id: str | None = None
 
+    @property
+    def key(self) -> tuple[str, int]:
+        return self.datapoint_id, self.repeat
+
 
 class OutcomeLine(_AttemptLine):
-    """What became of one datapoint in one repeat. A `retry` has no retry: one that stands in it is an unknown key."""
+    """What became of one datapoint in one repeat, when it was tried for the first time."""
 
     type: Literal["outcome"]
     index: _Place = 0
-    repeat: Annotated[int, Field(ge=0)] = 0
-    datapoint_id: Annotated[str, Field(min_length=1)]
     content_hash: str | None = None
     line: _Place | None = None
     inputs: Any = None
     ground_truth: Any = None
     tags: tuple[str, ...] = ()
     metadata: dict[str, Any] = {}
-    retry: _AttemptLine | None = None
+
+
+class RetryLine(_AttemptLine):
+    """What became of the datapoint of an outcome before it when it was tried once more."""
+
+    type: Literal["retry"]
 
 
 class EndLine(_Line):
@@ -95,18 +105,26 @@ class EndLine(_Line):
 
     type: Literal["end"]
     finished: Annotated[int, Field(ge=0)]
+    retries: Annotated[int, Field(ge=0)] | None = None
     duration_s: float | None = None
     status: Status
 
+    def miscount(self, *, outcomes: int, retries: int) -> str | None:
+        """What it says other than what there is."""
+        for what, counted, held in (("outcomes", self.finished, outcomes), ("retries", self.retries, retries)):
+            if counted not in (None, held):
+                return f"its end line counts {counted} {what}, the file holds {held}"
+        return None
 
-LINES: Mapping[str, type[RunLine] | type[OutcomeLine] | type[EndLine]] = {
-    "run": RunLine,
-    "outcome": OutcomeLine,
-    "end": EndLine,
-}
+
+Line = RunLine | OutcomeLine | RetryLine | EndLine
+
+LINES: Mapping[str, type[Line]] = {"run": RunLine, "outcome": OutcomeLine, "retry": RetryLine, "end": EndLine}
+
+_BEGINS_OUTCOME = re.compile(rb'\s*\{\s*"type"\s*:\s*"outcome"').match
 
 
-def parse_line(raw: bytes) -> RunLine | OutcomeLine | EndLine:
+def parse_line(raw: bytes) -> Line:
     """One line of a run file; `ValueError` (Pydantic's `ValidationError` among them) where it is not one."""
     value = from_json(raw, allow_inf_nan=False)
     kind = value.get("type") if isinstance(value, dict) else None
@@ -117,8 +135,25 @@ def parse_line(raw: bytes) -> RunLine | OutcomeLine | EndLine:
     return LINES[kind].model_validate(value)
 
 
-def to_outcome(line: OutcomeLine) -> Outcome:
-    """The outcome that a line tells of; a content hash that it lacks is computed."""
+def retries_in(lines: Iterable[bytes]) -> dict[tuple[str, int], RetryLine]:
+    """The retries among the lines up to `end`, by key; what is malformed is left to who reads the outcomes."""
+    found: dict[tuple[str, int], RetryLine] = {}
+    for raw in lines:
+        if _BEGINS_OUTCOME(raw):  # as nearly all do: parsing is what a scan must not cost
+            continue
+        try:
+            line = parse_line(raw)
+        except ValueError:
+            continue
+        if isinstance(line, EndLine):
+            break
+        if isinstance(line, RetryLine):
+            found[line.key] = line
+    return found
+
+
+def to_outcome(line: OutcomeLine, retry: RetryLine | None = None) -> Outcome:
+    """The outcome that a line tells of, with its retry; a content hash that the line lacks is computed."""
     facts: dict[str, Any] = {
         "index": line.index,
         "repeat": line.repeat,
@@ -130,8 +165,7 @@ def to_outcome(line: OutcomeLine) -> Outcome:
         "tags": line.tags,
         "metadata": line.metadata,
     }
-    retry = None if line.retry is None else _to_outcome(line.retry, facts)
-    return _to_outcome(line, {**facts, "retry": retry})
+    return _to_outcome(line, {**facts, "retry": None if retry is None else _to_outcome(retry, facts)})
 
 
 def _to_outcome(line: _AttemptLine, facts: Mapping[str, Any]) -> Outcome:
@@ -140,6 +174,79 @@ def _to_outcome(line: _AttemptLine, facts: Mapping[str, Any]) -> Outcome:
         return Failed(fault=Fault(type=line.error.type, message=line.error.message), **attempt)
     faults = {metric: Fault(type=f.type, message=f.message) for metric, f in line.evaluator_errors.items()}
     return Scored(output=line.output, scores=line.scores, notes=line.notes, faults=faults, **attempt)
+
+
+def to_result(header: RunLine, end: EndLine | None, outcomes: Iterable[Outcome]) -> RunResult:
+    """The run that a file tells of."""
+    return RunResult(
+        run_id=header.run_id,
+        name=header.name,
+        expected=header.expected,
+        outcomes=outcomes,
+        dataset_id=header.dataset_id,
+        dataset_sha256=header.dataset.sha256,
+        dataset_path=header.dataset.path,
+        limit=header.limit,
+        function=header.function,
+        evaluators=tuple(EvaluatorRef(name=e.name, fingerprint=e.fingerprint) for e in header.evaluators),
+        repeats=header.repeats,
+        git=header.git,
+        started_at=header.started_at,
+        finished=end.finished if end else None,
+        status=end.status if end else None,
+    )
+
+
+# --- which lines belong together -------------------------------------------------------------------------------------
+
+
+class Order:
+    """The lines of a file so far: its header once, each outcome once, and each retry once and after its outcome."""
+
+    def __init__(self) -> None:
+        self._begun = False
+        self._outcomes: set[int] = set()  # hashes of keys: a million take the least room so
+        self._retries: set[int] = set()
+
+    def refusal(self, line: RunLine | OutcomeLine | RetryLine) -> str | None:
+        """Take the next line; why it cannot stand there."""
+        if isinstance(line, RunLine):
+            begun, self._begun = self._begun, True
+            return "a second `run` line: one file holds one run" if begun else None
+        key, again = hash(line.key), isinstance(line, RetryLine)
+        seen = self._retries if again else self._outcomes
+        if key not in seen and (not again or key in self._outcomes):
+            seen.add(key)
+            return None
+        what = f"{'the retry of ' if again else ''}datapoint {shown(line.datapoint_id)}, repeat {line.repeat},"
+        return f"{what} is there twice" if key in seen else f"{what} has no outcome before it"
+
+
+@dataclass(kw_only=True)
+class Kept:
+    """What a resumed run goes on from, in hashes of keys.
+
+    `done` are the outcomes that its file holds, `owed` those of them that are to be tried once more; `retries` is how
+    many have been.
+    """
+
+    done: set[int] = field(default_factory=set)
+    owed: set[int] = field(default_factory=set)
+    retries: int = 0
+
+    def keep(self, line: OutcomeLine | RetryLine, *, retry_errors: bool, retry: Callable[[Outcome], bool]) -> bool:
+        """Take the next line; false where it does not stay: an outcome with an error that is run again, its retry."""
+        key = hash(line.key)
+        if isinstance(line, RetryLine):
+            self.owed.discard(key)
+            self.retries += key in self.done
+            return key in self.done
+        if retry_errors and (line.error or line.evaluator_errors):
+            return False
+        self.done.add(key)
+        if retry(to_outcome(line)):
+            self.owed.add(key)
+        return True
 
 
 # --- writing ---------------------------------------------------------------------------------------------------------
@@ -190,7 +297,10 @@ class RunHeader:
 
 
 def outcome_line(outcome: Outcome) -> bytes:
-    """One outcome as its line, without the newline; `ValueError` where that is longer than a line may be."""
+    """One outcome as its line, without the newline and its retry; `ValueError` where it is longer than a line may be.
+
+    A retry has a line of its own: what is finished is written at once, and never waits for what comes after it.
+    """
     line: dict[str, Any] = {
         "type": "outcome",
         "index": outcome.index,
@@ -203,13 +313,18 @@ def outcome_line(outcome: Outcome) -> bytes:
         "tags": outcome.tags,
         "metadata": outcome.metadata,
     }
-    raw = _readable(line | _attempt(outcome))
-    return raw if outcome.retry is None else line_with_retry(raw, outcome.retry)
+    return _readable(line | _attempt(outcome))
 
 
-def line_with_retry(line: bytes, retry: Outcome) -> bytes:
-    """The line of a first attempt, to the byte, with its retry at its end; `ValueError` where that is too long."""
-    return _readable(_attempt(retry), before=line[:-1] + b',"retry":', after=b"}")
+def retry_line(retry: Outcome) -> bytes:
+    """What became of a datapoint that was tried once more, as its line; `ValueError` where that is too long."""
+    line = {"type": "retry", "datapoint_id": retry.datapoint_id, "repeat": retry.repeat}
+    return _readable(line | _attempt(retry))
+
+
+def is_retry(line: bytes) -> bool:
+    """Whether `retry_line()` has encoded the line, and not `outcome_line()`."""
+    return line.startswith(b'{"type":"retry"')
 
 
 def _attempt(outcome: Outcome) -> dict[str, Any]:
@@ -225,15 +340,15 @@ def _attempt(outcome: Outcome) -> dict[str, Any]:
     return found
 
 
-def _readable(value: Mapping[str, Any], *, before: bytes = b"", after: bytes = b"") -> bytes:
-    """The line that has this value in it, where nothing is nested deeper than can be read back: it is cut there."""
-    raw = before + compact_json(value) + after
+def _readable(value: Mapping[str, Any]) -> bytes:
+    """The value as a line in which nothing is nested deeper than can be read back: it is cut there."""
+    raw = compact_json(value)
     # Counting brackets is far cheaper than reading the line again, and settles it for all but a few.
     if raw.count(b"[") + raw.count(b"{") > MAX_DEPTH:
         try:
             parse_line(raw)
         except ValueError:
-            raw = before + compact_json(plain(value)) + after
+            raw = compact_json(plain(value))
     if len(raw) > MAX_LINE - 2:  # the newline, and one byte by which a reader tells that there is no more
         raise ValueError(f"{len(raw):,} bytes, and {MAX_LINE:,} are the most that is recorded of a datapoint")
     return raw

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import signal
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -142,14 +143,15 @@ def test_what_fails_and_then_passes_is_one_outcome_with_both_attempts(tmp_path: 
     assert retry.duration_ms is not None
     assert retry.session_id not in (None, first.session_id)
     assert (run.complete, run.expected, run.finished) == (True, 3, 3)
-    assert [line["type"] for line in lines(tmp_path)] == ["run", "outcome", "outcome", "outcome", "end"]
+    assert [line["type"] for line in lines(tmp_path)] == ["run", "outcome", "outcome", "retry", "outcome", "end"]
+    assert (lines(tmp_path)[-1]["finished"], lines(tmp_path)[-1]["retries"]) == (3, 1)
 
 
-def test_whatever_else_there_is_runs_once_and_its_line_has_no_retry(tmp_path: Path) -> None:
+def test_whatever_else_there_is_runs_once_and_has_no_retry(tmp_path: Path) -> None:
     script = Script({"a": ["wrong"], "b": [ValueError("broken")], "must": ["right"]})
     execute(tmp_path, script, ["a", "b", "must"])
     assert script.calls == {"a": 1, "b": 1, "must": 1}
-    assert all("retry" not in line for line in lines(tmp_path))
+    assert [line["type"] for line in lines(tmp_path)] == ["run", "outcome", "outcome", "outcome", "end"]
 
 
 def test_without_a_rule_there_is_no_retry(tmp_path: Path) -> None:
@@ -296,7 +298,7 @@ def test_the_first_attempt_is_recorded_as_it_was_when_it_ended(tmp_path: Path) -
     ("give", "fault"),
     [
         (Unreadable, Fault(type="RuntimeError", message="its result cannot be recorded: on another device")),
-        (lambda: "x" * (MAX_LINE - 1_000), Fault(type="ValueError", message="its result cannot be recorded: ")),
+        (lambda: "x" * MAX_LINE, Fault(type="ValueError", message="its result cannot be recorded: ")),
     ],
     ids=["raises", "too much"],
 )
@@ -311,15 +313,10 @@ def test_a_retry_that_cannot_be_recorded_is_a_failed_one_and_the_first_attempt_s
     assert run.complete
 
 
-def test_a_first_attempt_that_leaves_no_room_for_a_retry_stays_alone(tmp_path: Path) -> None:
-    script = Script({"must": ["wrong"] * 2})
-    execute(tmp_path, script, ["must"], retry=lambda _: False)
-    _, line, _ = (tmp_path / "run.jsonl").read_bytes().splitlines()
-    large = "x" * (MAX_LINE - len(line) - 100)
-    run = execute(tmp_path, Script({"must": [large, "right"]}), ["must"])
-    first, retry = both(run, "must")
-    assert first == large
-    assert retry is None
+def test_a_first_attempt_leaves_its_retry_all_the_room_that_a_line_has(tmp_path: Path) -> None:
+    large = "x" * (MAX_LINE - 10_000)
+    run = execute(tmp_path, Script({"must": [large, large[:-1]]}), ["must"])
+    assert [len(attempt) for attempt in both(run, "must")] == [len(large), len(large) - 1]
     assert run.complete
 
 
@@ -352,14 +349,14 @@ def test_a_signal_before_the_retry_has_ended_keeps_the_first_attempt_and_resume_
         thread.join(LONG)
     cut = read_run(out)
     assert (cut.status, cut.finished, both(cut, "must")) == ("cancelled", 1, ("wrong", None))
-    _, first, _ = out.read_bytes().splitlines()
+    *before, _ = out.read_bytes().splitlines()
 
     seen: list[Progress] = []
     run = run_experiment(whole, out=out, resume=True, observer=seen.append)
     assert both(run, "must") == ("wrong", "right")
     assert script.calls == {"must": 3, "a": 1}
-    assert (run.finished, run.complete, seen[-1].resumed, seen[-1].done) == (2, True, 0, 2)
-    assert out.read_bytes().splitlines()[1].startswith(first[:-1] + b',"retry":{')
+    assert (run.finished, run.complete, seen[-1].resumed, seen[-1].done) == (2, True, 1, 2)
+    assert out.read_bytes().splitlines()[: len(before)] == before
 
 
 def test_a_coroutine_that_a_signal_cancels_is_no_retry(tmp_path: Path) -> None:
@@ -436,6 +433,21 @@ def test_resume_gives_what_has_not_passed_the_retry_that_it_lacks_and_nothing_el
     assert run.complete
 
 
+def test_retries_that_are_owed_are_run_by_as_many_workers_as_all_else(tmp_path: Path) -> None:
+    together = threading.Barrier(2)
+
+    def meet() -> str:
+        together.wait(LONG)
+        return "right"
+
+    names = ["must-1", "must-2"]
+    script = Script({name: ["wrong", meet] for name in names})
+    whole, out = experiment(tmp_path, script.function(), names, max_workers=2), tmp_path / "run.jsonl"
+    run_experiment(without_rule(whole), out=out)
+    run = run_experiment(whole, out=out, resume=True)
+    assert [both(run, name) for name in names] == [("wrong", "right")] * 2
+
+
 def test_resume_of_a_whole_run_tries_nothing_again(tmp_path: Path) -> None:
     script = Script({"must-1": ["wrong", "wrong"], "must-2": [ValueError("broken"), "right"]})
     whole, out = experiment(tmp_path, script.function(), ["must-1", "must-2"]), tmp_path / "run.jsonl"
@@ -483,5 +495,42 @@ def test_the_command_tries_once_more_what_must_pass_and_nothing_else(tmp_path: P
     assert sorted(calls) == sorted([*map(str, range(10)), *map(str, tagged)])
     found = project.outcomes("run.jsonl")
     assert {line["scores"]["exact"] for line in found} == {False}
-    assert [line["index"] for line in found if "retry" in line] == list(tagged)
-    assert all(line["retry"]["scores"] == {"exact": True} for line in found if "retry" in line)
+    retries = [line for line in project.lines("run.jsonl") if line["type"] == "retry"]
+    assert sorted(line["datapoint_id"] for line in retries) == [f"EXT-n{n}" for n in tagged]
+    assert all(line["scores"] == {"exact": True} for line in retries)
+
+
+KILLED = """
+import os
+import signal
+from pathlib import Path
+
+def double(inputs):
+    with Path("calls.txt").open("a") as calls:
+        calls.write(f"{inputs['number']}\\n")
+    if inputs["number"] == 3:
+        call = Path("calls.txt").read_text().split().count("3")
+        if call == 2:
+            os.kill(os.getpid(), signal.SIGKILL)  # as the kernel does where memory runs out
+        return "wrong" if call == 1 else 6
+    return 2 * inputs["number"]
+
+def exact(outputs, ground_truth):
+    return outputs == ground_truth
+"""
+
+
+def test_a_kill_during_the_retry_loses_no_first_attempt_and_resume_gives_no_second_one(tmp_path: Path) -> None:
+    project = new_project(tmp_path / "project", app=KILLED)
+    project.rows([{"id": "n3", "inputs": {"number": 3}, "ground_truth": 6, "tags": [TAG]}])
+    assert project.honeyhive("run", "--out", "run.jsonl").exit_code == -signal.SIGKILL
+    _, first = project.lines("run.jsonl")
+    assert (first["type"], first["output"], first["scores"]) == ("outcome", "wrong", {"exact": False})
+    assert not read_run(project.folder / "run.jsonl").complete
+
+    assert project.honeyhive("run", "--out", "run.jsonl", "--resume").exit_code == 0
+    assert (project.folder / "calls.txt").read_text().split() == ["3"] * 3
+    run = read_run(project.folder / "run.jsonl")
+    assert project.lines("run.jsonl")[1] == first
+    assert both(run, "n3") == ("wrong", 6)
+    assert run.complete

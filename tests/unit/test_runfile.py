@@ -24,20 +24,23 @@ from hypothesis import strategies as st
 from builders import evaluators, failed, header, room_for, scored, write_run
 from honeyhive.errors import InputError, RunFileError
 from honeyhive.result import Failed, Fault, Outcome, Scored, content_hash
-from honeyhive.runfile import Kept, RunWriter, read_run
+from honeyhive.runfile import RunWriter, read_run
 from honeyhive.runlines import (
     MAX_LINE,
+    Kept,
     OutcomeLine,
+    RetryLine,
     RunHeader,
-    line_with_retry,
     outcome_line,
     parse_line,
+    retry_line,
     to_outcome,
 )
 
 BOTH = pytest.mark.parametrize("suffix", [".jsonl", ".jsonl.gz"])
 RUN = '{"type":"run","run_id":"r","expected":1}'
 OUTCOME = '{"type":"outcome","datapoint_id":"a","scores":{},"error":null}'
+RETRY = '{"type":"retry","datapoint_id":"a","scores":{},"error":null}'
 END = '{"type":"end","finished":1,"status":"completed"}'
 
 characters = st.characters(exclude_categories=["Cs"])
@@ -82,8 +85,8 @@ def retried(first: Outcome, retry: Outcome) -> Outcome:
     return dataclasses.replace(first, retry=dataclasses.replace(retry, **facts))
 
 
-def with_retry(text: str) -> str:
-    return f'{OUTCOME[:-1]},"retry":{text}}}'
+def counting(retries: int) -> str:
+    return END.replace("1", f'1,"retries":{retries}')
 
 
 def lines(path: Path, *text: str) -> Path:
@@ -98,7 +101,12 @@ def ids(path: Path) -> list[str]:
 def read_back(outcome: Outcome) -> Outcome:
     line = parse_line(outcome_line(outcome))
     assert isinstance(line, OutcomeLine)
-    return to_outcome(line)
+    if outcome.retry is None:
+        return to_outcome(line)
+    retry = parse_line(retry_line(outcome.retry))
+    assert isinstance(retry, RetryLine)
+    assert retry.key == line.key == outcome.key
+    return to_outcome(line, retry)
 
 
 def output_read_back(value: Any) -> Any:
@@ -127,15 +135,12 @@ def test_an_outcome_is_read_back_as_it_was_written(outcome: Outcome) -> None:
 
 @settings(deadline=None)
 @given(outcomes, outcomes)
-def test_an_outcome_with_a_retry_is_read_back_and_its_line_is_the_first_attempts(
-    first: Outcome, second: Outcome
-) -> None:
+def test_an_outcome_and_its_retry_are_read_back_from_two_lines(first: Outcome, second: Outcome) -> None:
     outcome = retried(first, second)
-    line = outcome_line(outcome)
-    assert b"\n" not in line
-    assert line.startswith(outcome_line(first)[:-1] + b',"retry":{')
-    found = read_back(outcome)
     assert outcome.retry is not None
+    assert outcome_line(outcome) == outcome_line(first)
+    assert b"\n" not in retry_line(outcome.retry)
+    found = read_back(outcome)
     assert found.retry is not None
     assert repr(_comparable(found.retry)) == repr(_comparable(outcome.retry))
     assert repr(_comparable(dataclasses.replace(found, retry=None))) == repr(_comparable(first))
@@ -189,16 +194,19 @@ def test_the_lines_are_those_of_the_contract(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert (answered["scores"], answered["error"]) == ({"correct": True}, None)
     assert (broken["scores"], broken["error"]) == ({}, {"type": "ValueError", "message": "broken"})
-    assert end == {"type": "end", "finished": 2, "duration_s": 0.5, "status": "completed"}
+    assert end == {"type": "end", "finished": 2, "retries": 0, "duration_s": 0.5, "status": "completed"}
 
 
-def test_a_retry_has_what_an_attempt_has_and_nothing_of_the_datapoint() -> None:
-    line = json.loads(outcome_line(retried(failed("EXT-a"), scored("EXT-a", correct=True))))
-    assert list(line)[-3:] == ["duration_ms", "session_id", "retry"]
-    assert line["retry"] == {
-        "output": "out", "scores": {"correct": True}, "notes": {}, "error": None, "evaluator_errors": {},
-        "duration_ms": 1.5, "session_id": None,
-    }  # fmt: skip
+def test_a_retry_has_its_key_and_what_an_attempt_has_and_nothing_else_of_the_datapoint(tmp_path: Path) -> None:
+    outcome = retried(failed("EXT-a", {"repeat": 2}), scored("EXT-a", correct=True))
+    path = write_run(tmp_path / "run.jsonl", [outcome, scored("EXT-b")])
+    kinds = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    assert [line["type"] for line in kinds] == ["run", "outcome", "retry", "outcome", "end"]
+    assert list(kinds[2].items()) == [
+        ("type", "retry"), ("datapoint_id", "EXT-a"), ("repeat", 2), ("output", "out"), ("scores", {"correct": True}),
+        ("notes", {}), ("error", None), ("evaluator_errors", {}), ("duration_ms", 1.5), ("session_id", None),
+    ]  # fmt: skip
+    assert (kinds[-1]["finished"], kinds[-1]["retries"]) == (2, 1)
 
 
 @given(st.text(st.characters(exclude_categories=()), max_size=20))
@@ -293,10 +301,9 @@ def test_an_output_that_no_line_can_hold_is_refused_before_it_is_written() -> No
         outcome_line(scored("EXT-a", {"output": "x" * MAX_LINE}))
 
 
-def test_a_retry_that_no_line_can_hold_beside_the_first_attempt_is_refused() -> None:
-    half = scored("EXT-a", {"output": "x" * (MAX_LINE // 2)})
+def test_a_retry_that_no_line_can_hold_is_refused_before_it_is_written() -> None:
     with pytest.raises(ValueError, match="the most that is recorded of a datapoint"):
-        line_with_retry(outcome_line(half), half)
+        retry_line(scored("EXT-a", {"output": "x" * MAX_LINE}))
 
 
 def test_a_dataset_without_a_file_has_no_path(tmp_path: Path) -> None:
@@ -354,6 +361,21 @@ def test_a_plain_file_has_an_outcome_at_once_and_a_compressed_one_a_batch(tmp_pa
     plain.close(status="completed", duration_s=1.0)
     compressed.close(status="completed", duration_s=1.0)
     assert ids(plain.path) == ids(compressed.path)
+
+
+@BOTH
+def test_a_retry_is_no_outcome_more(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"run{suffix}"
+    writer = RunWriter.create(path, header(expected=2))
+    outcome = retried(failed("EXT-a"), scored("EXT-a"))
+    writer.append(outcome)
+    assert writer.finished == 1, "on its way or written"
+    writer.flush()
+    writer.append(scored("EXT-b"))
+    writer.close(status="completed", duration_s=1.0)
+    assert writer.finished == read_run(path).finished == 2
+    assert read_run(path).complete
+    assert list(read_run(path).outcomes) == [outcome, scored("EXT-b")]
 
 
 def test_what_is_appended_after_the_close_is_too_late(tmp_path: Path) -> None:
@@ -478,6 +500,22 @@ def test_a_line_torn_at_any_byte_is_not_there_and_resume_goes_on(tmp_path: Path,
         assert finished_by_resume(path) == ["EXT-a", "EXT-b", "EXT-c"]
 
 
+def test_a_retry_torn_at_any_byte_is_not_there_and_is_owed_again(tmp_path: Path) -> None:
+    first, outcome = scored("EXT-a"), retried(scored("EXT-a"), failed("EXT-a", error="unlücky"))
+    path = write_run(tmp_path / "run.jsonl", [outcome], status=None)
+    whole = path.read_bytes()
+    start = whole.rstrip(b"\n").rindex(b"\n") + 1
+    for length in range(start, len(whole)):
+        path.write_bytes(whole[:length])
+        the_line_is_whole = length == len(whole) - 1
+        assert list(read_run(path).outcomes) == [outcome if the_line_is_whole else first]
+        writer, kept = RunWriter.resume(path, header(), retry=lambda _: True)
+        writer._file.close()
+        assert kept.done == {hash(first.key)}
+        assert kept.owed == (set() if the_line_is_whole else kept.done)
+        assert path.read_bytes() == (whole if the_line_is_whole else whole[:start])
+
+
 def test_a_compressed_file_cut_at_any_byte_ends_where_it_is_cut_and_resume_goes_on(tmp_path: Path) -> None:
     path = tmp_path / "run.jsonl.gz"
     writer = RunWriter.create(path, header())
@@ -518,7 +556,7 @@ def test_resume_keeps_failed_outcomes_and_drops_the_end(tmp_path: Path, suffix: 
     before: list[Outcome] = [scored("EXT-a"), failed("EXT-b"), scored("EXT-a", {"repeat": 1})]
     path = write_run(tmp_path / f"run{suffix}", before, status="cancelled")
     writer, kept = RunWriter.resume(path, header())
-    assert kept == Kept(done=frozenset({hash(("EXT-a", 0)), hash(("EXT-b", 0)), hash(("EXT-a", 1))}))
+    assert kept == Kept(done={hash(("EXT-a", 0)), hash(("EXT-b", 0)), hash(("EXT-a", 1))})
     assert writer.finished == 3
     writer.append(scored("EXT-b", {"repeat": 1}))
     writer.close(status="completed", duration_s=2.0)
@@ -542,39 +580,46 @@ def test_retrying_errors_drops_failed_datapoints_and_failed_evaluators(tmp_path:
 
 
 @BOTH
-def test_what_is_owed_a_retry_is_taken_out_to_be_written_with_it(tmp_path: Path, suffix: str) -> None:
-    owed: list[Outcome] = [failed("EXT-b", error="unlücky"), scored("EXT-a", {"repeat": 1}, n=1)]
-    had_it = retried(failed("EXT-c"), failed("EXT-c"))
-    path = write_run(tmp_path / f"run{suffix}", [scored("EXT-a", correct=True), *owed, had_it])
+def test_resume_leaves_every_outcome_and_retry_where_it_is_and_tells_which_retries_are_owed(
+    tmp_path: Path, suffix: str
+) -> None:
+    good, owed, had_it = scored("EXT-a", correct=True), failed("EXT-b"), retried(failed("EXT-c"), failed("EXT-c"))
+    path = write_run(tmp_path / f"run{suffix}", [good, owed, had_it, scored("EXT-a", {"repeat": 1})])
     writer, kept = RunWriter.resume(path, header(), retry=lambda outcome: outcome.key != ("EXT-a", 0))
-    assert writer.finished == 2
-    assert kept.done == {hash(("EXT-a", 0)), hash(("EXT-c", 0))}
-    assert kept.owed == {outcome.key: outcome_line(outcome) for outcome in owed}
-    writer.append_line(line_with_retry(kept.owed["EXT-b", 0], scored("EXT-b")))
-    writer.append_line(kept.owed["EXT-a", 1])
+    keys = [hash(key) for key in (("EXT-a", 0), ("EXT-b", 0), ("EXT-c", 0), ("EXT-a", 1))]
+    assert kept == Kept(done=set(keys), owed={keys[1], keys[3]}, retries=1)
+    assert writer.finished == 4
+    assert list(read_run(path).outcomes) == [good, owed, had_it, scored("EXT-a", {"repeat": 1})]
+    for late in (scored("EXT-a", {"repeat": 1}), scored("EXT-b")):  # in whichever order they end
+        writer.append_line(retry_line(late))
     writer.close(status="completed", duration_s=2.0)
     run = read_run(path)
-    assert list(run.outcomes) == [scored("EXT-a", correct=True), had_it, retried(owed[0], scored("EXT-b")), owed[1]]
+    assert list(run.outcomes) == [
+        good, retried(owed, scored("EXT-b")), had_it,
+        retried(scored("EXT-a", {"repeat": 1}), scored("EXT-a", {"repeat": 1})),
+    ]  # fmt: skip
     assert run.finished == 4
 
 
-def test_an_outcome_with_an_error_is_not_owed_a_retry_where_errors_are_run_again(tmp_path: Path) -> None:
-    written = [failed("EXT-bad"), retried(failed("EXT-flaky"), scored("EXT-flaky")), scored("EXT-wrong")]
+def test_retrying_errors_drops_a_failed_outcome_with_its_retry_and_no_other_retry(tmp_path: Path) -> None:
+    wrong = retried(scored("EXT-wrong"), failed("EXT-wrong"))
+    written = [failed("EXT-bad"), retried(failed("EXT-flaky"), scored("EXT-flaky")), wrong, scored("EXT-owed")]
     path = write_run(tmp_path / "run.jsonl", written)
     writer, kept = RunWriter.resume(path, header(), retry_errors=True, retry=lambda _: True)
     writer.close(status="stopped", duration_s=1.0)
-    assert (kept.done, list(kept.owed), ids(path)) == (frozenset(), [("EXT-wrong", 0)], [])
+    assert kept == Kept(done={hash(wrong.key), hash(("EXT-owed", 0))}, owed={hash(("EXT-owed", 0))}, retries=1)
+    assert list(read_run(path).outcomes) == [wrong, scored("EXT-owed")]
 
 
-def test_a_line_that_says_null_is_owed_its_retry_too(tmp_path: Path) -> None:
-    path = lines(tmp_path / "run.jsonl", RUN, OUTCOME.replace("{", '{ "retry": null, ', 1) + "  ")
+@pytest.mark.parametrize("broken", [[RETRY], [OUTCOME, RETRY, RETRY], [OUTCOME, OUTCOME]])
+def test_resume_refuses_what_no_reader_would_take_and_leaves_it_as_it_is(tmp_path: Path, broken: list[str]) -> None:
+    path = lines(tmp_path / "run.jsonl", RUN, *broken)
     same = {"name": "", "function": None, "dataset_sha256": None, "evaluators": (), "function_fingerprint": None}
-    writer, kept = RunWriter.resume(path, header(**same), retry=lambda _: True)
-    writer.close(status="stopped", duration_s=1.0)
-    found = parse_line(line_with_retry(kept.owed["a", 0], scored("a", correct=True)))
-    assert isinstance(found, OutcomeLine)
-    assert found.retry is not None
-    assert found.retry.scores == {"correct": True}
+    before = path.read_bytes()
+    with pytest.raises(RunFileError, match=r"is there twice|has no outcome before it") as caught:
+        RunWriter.resume(path, header(**same))
+    assert caught.value.line == len(broken) + 1
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == {"run.jsonl": before}
 
 
 CHANGES: list[tuple[dict[str, Any], str]] = [
@@ -641,7 +686,7 @@ def test_what_is_no_run_file_is_refused_by_name(tmp_path: Path, action: Callable
         ([RUN, OUTCOME, END, OUTCOME.replace('"a"', '"b"'), END.replace("1", "2")], None, "counts 2 outcomes"),
         ([RUN, OUTCOME, "", END], 3, "not a line of a run file"),
         ([RUN, OUTCOME, "[]", END], 3, "its type is"),
-        ([RUN, OUTCOME, '{"type": "other"}', END], 3, 'its type is "other", not one of run, outcome, end'),
+        ([RUN, OUTCOME, '{"type": "other"}', END], 3, 'its type is "other", not one of run, outcome, retry, end'),
         ([RUN, OUTCOME, '{"type": ["run"]}', END], 3, "not one of"),
         ([RUN, OUTCOME, "{}", END], 3, "not one of"),
         ([RUN, OUTCOME.replace("null", "NaN"), END], 2, "not a line of a run file"),
@@ -654,17 +699,24 @@ def test_what_is_no_run_file_is_refused_by_name(tmp_path: Path, action: Callable
         ([RUN, OUTCOME.replace('"a"', '""'), END], 2, "datapoint_id"),
         ([RUN, OUTCOME.replace('"a"', '"a","repeat":-1'), END], 2, "repeat"),
         ([RUN, OUTCOME.replace("null", '{"message":"no type"}'), END], 2, "error.type: field required"),
-        ([RUN, with_retry("[]"), END], 2, "retry"),
-        ([RUN, with_retry('"passed"'), END], 2, "retry"),
-        ([RUN, with_retry("true"), END], 2, "retry"),
-        ([RUN, with_retry("{}"), END], 2, "retry.scores: field required"),
-        ([RUN, with_retry('{"scores":{}}'), END], 2, "retry.error: field required"),
-        ([RUN, with_retry('{"error":null}'), END], 2, "retry.scores: field required"),
-        ([RUN, with_retry('{"scores":{"f1":"0.5"},"error":null}'), END], 2, "retry.scores.f1"),
-        ([RUN, with_retry('{"scores":{"f1":NaN},"error":null}'), END], 2, "not a line of a run file"),
-        ([RUN, with_retry('{"scores":{},"error":{"message":"no type"}}'), END], 2, "retry.error.type: field required"),
-        ([RUN, with_retry('{"scores":{},"error":null,"duration_ms":-1}'), END], 2, "retry.duration_ms"),
-        ([RUN, with_retry('{"scores":{},"error":null,"notes":{"f1":1}}'), END], 2, "retry.notes.f1"),
+        ([RUN, OUTCOME, RETRY, RETRY, END], 4, 'the retry of datapoint "a", repeat 0, is there twice'),
+        ([RUN, OUTCOME, RETRY.replace('"a"', '"b"'), END], 3, 'the retry of datapoint "b", repeat 0, has no outcome'),
+        ([RUN, OUTCOME, RETRY.replace('"a"', '"a","repeat":1'), END], 3, "repeat 1, has no outcome before it"),
+        ([RUN, RETRY, OUTCOME, END], 2, "has no outcome before it"),
+        ([RUN, OUTCOME, RETRY[:-1], END], 3, "not a line of a run file"),
+        ([RUN, OUTCOME, RETRY.replace('"a"', '""'), END], 3, "datapoint_id"),
+        ([RUN, OUTCOME, RETRY.replace('"a"', '"a","repeat":-1'), END], 3, "repeat"),
+        ([RUN, OUTCOME, RETRY.replace('"datapoint_id":"a",', ""), END], 3, "datapoint_id: field required"),
+        ([RUN, OUTCOME, RETRY.replace('"scores":{},', ""), END], 3, "scores: field required"),
+        ([RUN, OUTCOME, RETRY.replace(',"error":null', ""), END], 3, "error: field required"),
+        ([RUN, OUTCOME, RETRY.replace("{}", '{"f1":"0.5"}'), END], 3, "scores.f1"),
+        ([RUN, OUTCOME, RETRY.replace("{}", '{"f1":NaN}'), END], 3, "not a line of a run file"),
+        ([RUN, OUTCOME, RETRY.replace("null", '{"message":"no type"}'), END], 3, "error.type: field required"),
+        ([RUN, OUTCOME, RETRY.replace("null", 'null,"duration_ms":-1'), END], 3, "duration_ms"),
+        ([RUN, OUTCOME, RETRY.replace("null", 'null,"notes":{"f1":1}'), END], 3, "notes.f1"),
+        ([RUN, OUTCOME, counting(1)], None, "its end line counts 1 retries, the file holds 0"),
+        ([RUN, OUTCOME, RETRY, counting(0)], None, "its end line counts 0 retries, the file holds 1"),
+        ([RUN, OUTCOME, counting(-1)], 3, "retries"),
         ([RUN, OUTCOME, END.replace("1", "-1")], 3, "finished"),
         ([RUN, OUTCOME, END.replace("completed", "done")], 3, "status"),
         ([RUN, OUTCOME, '{"type":"end","status":"completed"}'], 3, "finished: field required"),
@@ -710,22 +762,58 @@ def test_unknown_keys_are_ignored_and_optional_ones_may_be_absent(tmp_path: Path
 
 
 def test_a_missing_content_hash_is_computed(tmp_path: Path) -> None:
-    with_inputs = with_retry('{"scores":{},"error":null}').replace("{", '{"inputs":{"q":1},"ground_truth":"x",', 1)
-    (only,) = read_run(lines(tmp_path / "run.jsonl", RUN, with_inputs, END)).outcomes
+    with_inputs = OUTCOME.replace("{", '{"inputs":{"q":1},"ground_truth":"x",', 1)
+    (only,) = read_run(lines(tmp_path / "run.jsonl", RUN, with_inputs, RETRY, END)).outcomes
     assert only.retry is not None
     assert only.content_hash == only.retry.content_hash == content_hash({"q": 1}, "x")
 
 
-def test_what_a_retry_says_of_its_datapoint_or_of_a_retry_of_its_own_is_an_unknown_key(tmp_path: Path) -> None:
-    inner = '{"scores":{"f1":1},"error":null}'
-    outer = f'{{"scores":{{"f1":0}},"error":null,"datapoint_id":"b","tags":["must-pass"],"retry":{inner}}}'
-    (only,) = read_run(lines(tmp_path / "run.jsonl", RUN, with_retry(outer), END)).outcomes
-    retry = Scored(index=0, datapoint_id="a", content_hash=content_hash(None, None), scores={"f1": 0})
-    assert only == dataclasses.replace(retry, scores={}, retry=retry)
+def test_what_a_retry_says_of_its_datapoint_is_an_unknown_key_and_so_is_a_retry_in_an_outcome(tmp_path: Path) -> None:
+    outcome = OUTCOME.replace("null", f'null,"retry":{RETRY}')
+    retry = RETRY.replace("{}", '{"f1":0}').replace("null", f'null,"tags":["must-pass"],"inputs":1,"retry":{RETRY}')
+    (alone,) = read_run(lines(tmp_path / "run.jsonl", RUN, outcome, END)).outcomes
+    assert alone == Scored(index=0, datapoint_id="a", content_hash=content_hash(None, None))
+    (joined,) = read_run(lines(tmp_path / "run.jsonl", RUN, outcome, retry, END)).outcomes
+    assert joined == dataclasses.replace(alone, retry=dataclasses.replace(alone, scores={"f1": 0}))
 
 
-def test_a_retry_that_is_null_was_none(tmp_path: Path) -> None:
-    (only,) = read_run(lines(tmp_path / "run.jsonl", RUN, with_retry("null"), END)).outcomes
+@pytest.mark.parametrize("end", [[END], [counting(1)], []], ids=["an end", "an end that counts them", "no end"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        [OUTCOME, RETRY],
+        [OUTCOME.replace(":", " : "), " " + RETRY.replace(":", ": ")],
+        [
+            '{"datapoint_id":"a","scores":{},"error":null,"type":"outcome"}',
+            RETRY.replace('"type":"retry",', "")[:-1] + ',"type":"retry"}',
+        ],
+    ],
+    ids=["as we write them", "with spaces", "with their keys in another order"],
+)
+def test_a_retry_is_found_however_the_lines_are_written(tmp_path: Path, text: list[str], end: list[str]) -> None:
+    run = read_run(lines(tmp_path / "run.jsonl", RUN, *text, *end))
+    for _ in range(2):  # it may be iterated more than once
+        (only,) = run.outcomes
+        assert only.retry == dataclasses.replace(only, retry=None)
+
+
+@BOTH
+def test_a_retry_may_stand_far_from_its_outcome(tmp_path: Path, suffix: str) -> None:
+    before = [scored(f"EXT-{number}", {"repeat": number % 2}) for number in range(300)]
+    path = tmp_path / f"run{suffix}"
+    writer = RunWriter.create(path, header(expected=300))
+    for outcome in before:
+        writer.append(outcome)
+    again = [failed(f"EXT-{number}", {"repeat": number % 2}) for number in (299, 0, 7)]
+    for retry in again:
+        writer.append_line(retry_line(retry))
+    writer.close(status="completed", duration_s=1.0)
+    found = {outcome.key: outcome.retry for outcome in read_run(path).outcomes if outcome.retry is not None}
+    assert found == {retry.key: retry for retry in again}
+
+
+def test_a_retry_after_the_end_is_nothing(tmp_path: Path) -> None:
+    (only,) = read_run(lines(tmp_path / "run.jsonl", RUN, OUTCOME, END, RETRY)).outcomes
     assert only.retry is None
 
 

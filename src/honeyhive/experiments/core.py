@@ -25,8 +25,8 @@ from honeyhive.experiments.loop import EventLoop
 from honeyhive.experiments.trial import Procedure, Trial
 from honeyhive.experiments.workers import Workers
 from honeyhive.result import BUILT_IN, Failed, Fault, Outcome, RunResult
-from honeyhive.runfile import Kept, RunWriter, read_run
-from honeyhive.runlines import RunHeader, Status, line_with_retry, outcome_line
+from honeyhive.runfile import RunWriter, read_run
+from honeyhive.runlines import Kept, RunHeader, Status, outcome_line, retry_line
 
 _FLUSH_INTERVAL = 1.0
 
@@ -93,8 +93,8 @@ def run_experiment(
 
     A datapoint or an evaluator that fails is an outcome and stops nothing. With `resume`, what `out` already holds
     is kept and not run again (`retry_errors`: but for the failed ones); a retry that it lacks is made up for. On a
-    signal the run ends as `cancelled` and the exception goes on; what was finished is in the file, a first attempt
-    without its retry too. Raises `InputError` where `out` is another run.
+    signal the run ends as `cancelled` and the exception goes on; what was finished is in the file. Raises `InputError`
+    where `out` is another run.
     """
     function = bind_function(experiment.function, _function_name(experiment))  # refused before a file is touched
     header = _header(experiment)
@@ -121,7 +121,6 @@ class _Run:
         self._writer = writer
         self._kept = kept
         self._lock = threading.Lock()
-        self._owed = dict(kept.owed)  # the lines that wait for their retry, by key
         self._errors = 0
         self._last_error = ""
         self._started = time.monotonic()
@@ -132,7 +131,8 @@ class _Run:
     def execute(self, observer: Observer) -> None:
         status: Status = "failed"
         try:
-            size = max(1, min(self._experiment.max_workers, self._header.expected - len(self._kept.done)))
+            left = self._header.expected - len(self._kept.done) + len(self._kept.owed)
+            size = max(1, min(self._experiment.max_workers, left))
             workers = Workers(self._trials(), size=size, done=self._record)
             workers.run(lambda: self._tick(observer))
             status = "completed"
@@ -141,7 +141,6 @@ class _Run:
             raise
         finally:
             try:
-                self._write_owed()
                 self._writer.close(status=status, duration_s=time.monotonic() - self._started)
                 observer(self._progress())
             finally:
@@ -165,38 +164,23 @@ class _Run:
         done, owed = self._kept.done, self._kept.owed
         for repeat in range(self._experiment.repeats):
             for datapoint in self._experiment.dataset:
-                if not done or hash((datapoint.id, repeat)) not in done:
-                    first = owed.get((datapoint.id, repeat)) if owed else None
-                    yield Trial(datapoint=datapoint, repeat=repeat, procedure=self._procedure, first=first)
+                key = hash((datapoint.id, repeat))
+                if key not in done or key in owed:
+                    yield Trial(datapoint=datapoint, repeat=repeat, procedure=self._procedure, is_retry=key in owed)
 
     def _record(self, trial: Trial) -> Trial | None:
-        """Write what became of the datapoint; or give its retry, to be written with it."""
-        if trial.first is not None:
-            self._write_retried(trial.first, trial.outcome())
+        """Write what became of the datapoint at once, whatever is to come; and give its retry where it is owed one."""
+        if trial.is_retry:
+            self._writer.append_line(_recorded(trial.outcome(), retry_line)[1])
             return None
-        outcome, line = _recorded(trial.outcome())
+        outcome, line = _recorded(trial.outcome(), outcome_line)
         error = _error_of(outcome)
         if error:
             with self._lock:
                 self._errors += 1
                 self._last_error = error
-        if self._experiment.retry(outcome):
-            self._owed[outcome.key] = line
-            return trial.again(line)
         self._writer.append_line(line)
-        return None
-
-    def _write_retried(self, first: bytes, retry: Outcome) -> None:
-        line = _with_retry(first, retry)
-        with self._lock:  # or the file might be closed when the line is no longer owed and not yet written
-            if self._owed.pop(retry.key, None) is not None:
-                self._writer.append_line(line)
-
-    def _write_owed(self) -> None:
-        """Write the first attempts whose retry did not come to its end; `resume` makes up for it."""
-        with self._lock:
-            while self._owed:
-                self._writer.append_line(self._owed.popitem()[1])
+        return trial.again() if self._experiment.retry(outcome) else None
 
     def _tick(self, observer: Observer) -> None:
         now = time.monotonic()
@@ -216,22 +200,13 @@ class _Run:
         )
 
 
-def _recorded(outcome: Outcome) -> tuple[Outcome, bytes]:
+def _recorded(outcome: Outcome, to_line: Callable[[Outcome], bytes]) -> tuple[Outcome, bytes]:
     """The outcome and its line; `Failed`, and without the values of the datapoint, where they cannot be written."""
-    line = attempt(lambda: outcome_line(outcome))
+    line = attempt(lambda: to_line(outcome))
     if not isinstance(line, Fault):
         return outcome, line
     failed = _unrecordable(outcome, line)
-    return failed, outcome_line(failed)
-
-
-def _with_retry(first: bytes, retry: Outcome) -> bytes:
-    """The line with the retry, `Failed` where that cannot be written; as it is where there is no room even for this."""
-    line = attempt(lambda: line_with_retry(first, retry))
-    if isinstance(line, Fault):
-        failed = _unrecordable(retry, line)
-        line = attempt(lambda: line_with_retry(first, failed))
-    return first if isinstance(line, Fault) else line
+    return failed, to_line(failed)
 
 
 def _unrecordable(outcome: Outcome, reason: Fault) -> Failed:

@@ -38,15 +38,12 @@ class Procedure:
 
 @dataclass(kw_only=True, eq=False)
 class Trial:
-    """The work on one datapoint, readable at any moment: what is not done when time runs out is an error.
-
-    `first` is there in a retry: the run file's line of the attempt before it.
-    """
+    """The work on one datapoint, readable at any moment: what is not done when time runs out is an error."""
 
     datapoint: Datapoint
     repeat: int
     procedure: Procedure
-    first: bytes | None = None
+    is_retry: bool = False
     deadline: float | None = None
     session_id: str | None = None
     duration_ms: float | None = None
@@ -85,9 +82,9 @@ class Trial:
             return Failed(fault=self.fault, **self._facts())
         return Scored(output=self.answer, scores=self.scores, notes=self.notes, faults=self.faults, **self._facts())
 
-    def again(self, first: bytes) -> Trial:
-        """The retry of this one, whose line is `first`: from the beginning, in a time and a session of its own."""
-        return Trial(datapoint=self.datapoint, repeat=self.repeat, procedure=self.procedure, first=first)
+    def again(self) -> Trial:
+        """The retry of this one: from the beginning, in a time and a session of its own."""
+        return Trial(datapoint=self.datapoint, repeat=self.repeat, procedure=self.procedure, is_retry=True)
 
     def _facts(self) -> dict[str, Any]:
         datapoint = self.datapoint
