@@ -173,7 +173,7 @@ def test_without_a_threshold_there_is_a_block_to_paste(project: Project) -> None
     done = project.gate_here()
     assert done.exit_code == 2
     assert "It saw exact, errors, latency_ms" in done.error
-    assert "thresholds:\n             exact: {max-drop: 0.02}\n" in done.out
+    assert "    thresholds:\n                 exact: {max-drop: 0.02}\n" in done.out
     assert len(project.outcomes()) == 20
     assert done.outputs["verdict"] == "broken"
 
@@ -563,7 +563,7 @@ def test_a_config_error_leaves_no_older_report(project: Project) -> None:
     assert not (project.folder / "honeyhive-report" / "comment.md").exists()
 
 
-def test_where_everything_raised_that_is_said_first_and_a_missing_metric_names_the_others(project: Project) -> None:
+def test_where_everything_raised_that_is_said_first_and_of_a_missing_metric_too(project: Project) -> None:
     project.write(
         "app.py", "def double(inputs):\n    raise ValueError('boom')\n\ndef exact(outputs):\n    return True\n"
     )
@@ -571,7 +571,11 @@ def test_where_everything_raised_that_is_said_first_and_a_missing_metric_names_t
     assert done.exit_code == 1
     assert "went wrong" in done.summary.splitlines()[0]
     checks = done.verdict["checks"]
-    assert "There are: errors" in next(c["advice"] for c in checks if c["reason"] == "missing_metric")
+    missing = next(check for check in checks if check["reason"] == "missing_metric")
+    assert (missing["cause"], missing["advice"]) == (
+        "only_errors",
+        "Read the errors of the datapoints that went wrong.",
+    )
 
 
 def test_a_baseline_that_is_not_there_says_how_it_is_made(project: Project) -> None:

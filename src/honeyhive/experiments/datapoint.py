@@ -15,6 +15,9 @@ from honeyhive.errors import DatasetError
 from honeyhive.experiments.rows import Row
 from honeyhive.result import content_hash
 
+MUST_PASS = "must-pass"  # noqa: S105 - no password
+"""The tag of the datapoints that have to pass, whatever the mean does."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Datapoint:
@@ -66,7 +69,8 @@ class RowReader:
     """Makes datapoints of rows. A row that is none is a `DatasetError` that does not know its place.
 
     An id is text or an integer: not empty, no control characters. Tags are a list of texts, metadata is a mapping;
-    null stands for neither. Where all cells are text (CSV), tags are parted by commas and metadata is JSON.
+    null stands for neither, and a tag that is `must-pass` but for its spelling is refused. Where all cells are text
+    (CSV), tags are parted by commas and metadata is JSON.
     """
 
     def __init__(self, columns: Columns, *, cells_are_text: bool = False) -> None:
@@ -95,7 +99,7 @@ class RowReader:
             id=name(own_id, row, explicit=explicit),
             inputs=self._inputs_of(value),
             ground_truth=self._ground_truth_of(value),
-            tags=self._tags_of(value[self._tags]) if self._tags in value else (),
+            tags=_without_misspelt(self._tags_of(value[self._tags])) if self._tags in value else (),
             metadata=self._metadata_of(value[self._metadata]) if self._metadata in value else {},
             line=row.line,
             row=value,
@@ -178,6 +182,14 @@ def _tags(value: Any) -> tuple[str, ...]:
     if not isinstance(value, list | tuple) or not all(isinstance(tag, str) for tag in value):
         raise DatasetError("tags that are not a list of texts", hint='write "tags": ["one", "two"]')
     return tuple(value)
+
+
+def _without_misspelt(tags: tuple[str, ...]) -> tuple[str, ...]:
+    """The tags, or `DatasetError`: a datapoint that has to pass, and is not known to, would never be missed."""
+    for tag in tags:
+        if tag != MUST_PASS and re.sub("[_ ]", "-", tag.strip().lower()) == MUST_PASS:
+            raise DatasetError(f"the tag {shown(tag)}, which is not {shown(MUST_PASS)}", hint=f'write "{MUST_PASS}"')
+    return tags
 
 
 def _split_tags(text: str) -> tuple[str, ...]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
+from honeyhive.gate import figures
 from honeyhive.gate.checks import Cause, Check, Reason, Rule
 from honeyhive.gate.metrics import ERRORS, Decide, Direction, Kind
 from honeyhive.gate.numbers import about, amount, datapoints
@@ -71,12 +72,23 @@ def _settle(check: Check) -> str:
     rule = check.rule.value
     if check.limit == 0:
         return f"No number of datapoints rules out the smallest {fall(check)}: allow a little, with a `{rule}` above 0."
-    takes = ""
-    if check.needed is not None:
-        needed = about(check.needed) + _in_clusters(check, check.needed)
-        seen = f"to see a {fall(check)} of {amount(check.limit, check.kind)}"
-        takes = f" ({seen} takes about {needed}, there {are(check.n)})"
-    return f"Add datapoints{takes} or set `repeats`; `{PLAN}` shows how many settle it."
+    ways = [f"Add datapoints{_takes(check)}", *_other_ways(check)]
+    return f"{', or '.join(ways)}. `{PLAN}` shows how many settle it, best on two runs of the same code."
+
+
+def _takes(check: Check) -> str:
+    if check.needed is None:
+        return ""
+    needed = about(check.needed) + _in_clusters(check, check.needed)
+    seen = f"to see a {fall(check)} of {amount(check.limit, check.kind)}"
+    return f" ({seen} takes about {needed}, there {are(check.n)})"
+
+
+def _other_ways(check: Check) -> Iterator[str]:
+    if check.repeats_needed is not None:
+        yield f"set `repeats: {check.repeats_needed}`"
+    if check.needed is not None and check.smallest_detectable is not None:
+        yield f"allow more with a larger `{check.rule.value}`: these show {fall(check)}s of {figures.detectable(check)}"
 
 
 def _in_clusters(check: Check, needed: int) -> str:
@@ -150,6 +162,7 @@ _OF_CAUSES = {
     Cause.NO_CLUSTER_KEY: "Let `cluster` name a key of the datapoints' inputs or metadata.",
     Cause.ONLY_NUMBERS: "Say `kind: rate` of the metric that they have to pass, or `errors: {must-pass: true}` if it "
     "is enough that they do not go wrong.",
+    Cause.OTHER_KIND: "Run the baseline again with today's evaluator: `honeyhive run` on the default branch.",
     Cause.NO_TIME: "Set a `max` instead: a cap needs no baseline.",
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -70,7 +71,8 @@ def split(name: str) -> tuple[str, Aggregate | None]:
 
 
 def _total(scores: Sequence[float]) -> float:
-    try:
-        return saturated(math.fsum(scores))
-    except OverflowError:  # on the way to a sum that need not be too large itself
-        return saturated(mean(scores) * len(scores))
+    """The sum; where one on the way to it might not fit a float, all are scaled by a power of two, in any order."""
+    unit = 2.0 ** len(scores).bit_length()
+    if max(map(abs, scores)) <= sys.float_info.max / unit:
+        return math.fsum(scores)
+    return saturated(math.fsum(score / unit for score in scores) * unit)

@@ -16,6 +16,8 @@ def cause_of(check: Check, comparison: Comparison) -> Cause | None:
             return _of_missing(check, comparison, found)
         case Reason.NO_BASELINE if comparison.baseline is not None:
             return Cause.NOT_IN_BASELINE
+        case Reason.NOT_COMPARABLE if not found.evaluator_changed:
+            return Cause.OTHER_KIND
         case Reason.ONE_CLUSTER if found.pairs is not None and found.unclustered >= found.pairs.n:
             return Cause.NO_CLUSTER_KEY
         case Reason.NO_DATA if check.rule is Rule.MUST_PASS and comparison.tagged:

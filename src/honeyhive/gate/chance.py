@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from honeyhive.gate.comparison import MetricComparison
-from honeyhive.gate.metrics import ERRORS, LATENCY, Kind, Metric, expected
+from honeyhive.gate.metrics import BUILT_IN, ERRORS, LATENCY, Kind, Metric, expected
+from honeyhive.gate.must_pass import with_missing_scores
 from honeyhive.gate.planning import (
     needed_for_rate,
     needed_for_score,
@@ -136,12 +137,21 @@ def _noise(metric: Metric, sd: float, n: int) -> Flips | Spread:
 def scores_by_datapoint(run: RunResult, metrics: Sequence[Metric]) -> Mapping[str, Mapping[str, Sequence[float]]]:
     """By metric and datapoint the scores of its repeats."""
     found: dict[str, dict[str, array[float]]] = {metric.name: {} for metric in metrics}
-    for outcome in run.outcomes:
+    scoring = _scoring(run)
+    for one in run.outcomes:
+        outcome = with_missing_scores(one, scoring)
         for metric in metrics:
             score = _score(outcome, metric)
             if score is not None:
                 found[metric.name].setdefault(outcome.datapoint_id, array("d")).append(saturated(score))
     return found
+
+
+def _scoring(run: RunResult) -> frozenset[str]:
+    """The evaluators that the run names and that scored some outcome."""
+    scored = (outcome.scores for outcome in run.outcomes if isinstance(outcome, Scored))
+    found = {name for scores in scored for name, score in scores.items() if score is not None}
+    return frozenset(evaluator.name for evaluator in run.evaluators if evaluator.name in found) - {*BUILT_IN}
 
 
 def _score(outcome: Outcome, metric: Metric) -> Score:

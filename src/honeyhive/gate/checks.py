@@ -63,6 +63,7 @@ class Cause(StrEnum):
     NOTHING_EXPECTED = "nothing_expected"
     NO_CLUSTER_KEY = "no_cluster_key"
     ONLY_NUMBERS = "only_numbers"
+    OTHER_KIND = "other_kind"
     NO_TIME = "no_time"
 
 
@@ -85,8 +86,10 @@ class Check:
     `candidate` and `baseline` are means (or what the aggregate says): over all datapoints for a bound, over the paired
     ones for a comparison; for `must-pass` the share of the `n` tagged datapoints that passed. `estimate`, `lower` and
     `upper` are in goodness units of the metric (negative is worse; 1 − ratio for latency and cost), `limit` in the
-    metric's own. `clusters` is how many independent ones the pairs are worth. `not_passed` and `flaky` name the first
-    datapoints that did not pass, or only when tried again. Every number is finite, or `None` where it cannot be
+    metric's own. `clusters` is how
+    many independent ones the pairs are worth. `not_passed` and `flaky` name the first datapoints that did not pass, or
+    only when tried again. Where the data cannot show a drop of `limit` four times of five, `needed` datapoints would,
+    or these with `repeats_needed` repeats in both runs. Every number is finite, or `None` where it cannot be
     computed.
     """
 
@@ -116,5 +119,6 @@ class Check:
     flaky: tuple[Place, ...] = ()
     smallest_detectable: float | None = None
     needed: int | None = None
+    repeats_needed: int | None = None
     message: str = ""
     advice: str = ""

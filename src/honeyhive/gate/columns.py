@@ -13,7 +13,10 @@ from honeyhive.result import Score
 
 
 class Column:
-    """One metric's scores, summed over the repeats of each datapoint (by row)."""
+    """One metric's scores, summed over the repeats of each datapoint (by row).
+
+    All of them are `True` or `False` (`pass_fail`), none of them is (`numeric`), all are 0 or 1 (`binary`).
+    """
 
     def __init__(self) -> None:
         self.total = array("d")
@@ -23,13 +26,16 @@ class Column:
         self.low = math.inf
         self.high = -math.inf
         self.pass_fail = True
+        self.numeric = True
         self.binary = True
 
     def add(self, row: int, score: Score) -> None:
         """Count one score; `None`, not applicable, is neither a score nor a fault."""
         if score is None:
             return
-        if self.pass_fail and not isinstance(score, bool):
+        if isinstance(score, bool):
+            self.numeric = False
+        else:
             self.pass_fail = False
         if self.binary and score not in (0, 1):
             self.binary = False

@@ -6,6 +6,7 @@ import heapq
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from honeyhive.gate.checks import Place
 from honeyhive.gate.metrics import LATENCY, Kind, Metric, default_metric
 from honeyhive.gate.must_pass import Tagged
 from honeyhive.gate.pairing import MetricPairing, Pairing
@@ -46,8 +47,10 @@ class MetricComparison:
 
     `removed` is the baseline's sample of the datapoints that the candidate does not have. `unbounded_errors` is
     whether, in some pair, an error stands where a score should, and no range says what it is worth; `beyond_range`
-    whether either run has scores outside of the range. `relabelled` counts the pairs whose label is another,
-    `unclustered` those whose datapoint says nothing of its cluster. `all_passed` is pass^k of candidate and baseline.
+    whether either run has scores outside of the range. `evaluator_changed` and `kind_changed` are two ways to be
+    `redefined`: another evaluator, or one that says `True` and `False` in one run and gives other numbers in the other.
+    `relabelled` counts the pairs whose label is another, `unclustered` those whose datapoint says nothing of its
+    cluster. `all_passed` is pass^k of candidate and baseline.
     """
 
     metric: Metric
@@ -58,6 +61,7 @@ class MetricComparison:
     unbounded_errors: bool = False
     beyond_range: bool = False
     evaluator_changed: bool = False
+    kind_changed: bool = False
     relabelled: int | None = None
     unclustered: int = 0
     all_passed: tuple[float | None, float | None] = (None, None)
@@ -67,10 +71,19 @@ class MetricComparison:
         """Whether any outcome of the candidate has a score of it."""
         return self.candidate.measured
 
+    @property
+    def redefined(self) -> bool:
+        """Whether it is known not to be the same metric in both runs."""
+        return self.evaluator_changed or self.kind_changed
+
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """A candidate held against a baseline, or alone where there is none."""
+    """A candidate held against a baseline, or alone where there is none.
+
+    `untagged` are the first datapoints that have the tag `must-pass` in the baseline and not in the candidate, whether
+    it was taken off or they were removed.
+    """
 
     candidate: RunResult
     baseline: RunResult | None
@@ -86,6 +99,7 @@ class Comparison:
     changes: tuple[Change, ...]
     removed_datapoints: tuple[Removed, ...] = ()
     tagged: tuple[Tagged, ...] = ()
+    untagged: tuple[Place, ...] = ()
 
     @property
     def paired_share(self) -> float:
@@ -94,9 +108,7 @@ class Comparison:
         Rows that the candidate adds are no reason to mistrust the others. A candidate limited to its first rows
         has by intention not all of the baseline's: then it is the share of the candidate's.
         """
-        limit = self.candidate.limit
-        cut = limit is not None and self.count >= limit
-        whole = self.count if cut else self.baseline_count
+        whole = self.count if _is_cut(self.candidate, self.count) else self.baseline_count
         return self.paired / whole if whole else 0.0
 
 
@@ -115,9 +127,10 @@ def compare(candidate: RunResult, baseline: RunResult | None, metrics: Sequence[
     changes: list[Change] = []
     removed: dict[int, dict[str, float]] = {row: {} for row in pairing.first_removed(KEPT)}
     for name in dict.fromkeys([*declared, *ours.metrics]):
-        both = pairing.of(settled(declared.get(name) or default_metric(name), pairing.tables))
+        metric = declared.get(name) or default_metric(name)
+        both = pairing.of(settled(metric, pairing.tables))
         scores = both.paired()
-        compared[name] = _compare_metric(both, scores, evaluator_changed=name in changed)
+        compared[name] = _compare_metric(both, scores, declared=metric, evaluator_changed=name in changed)
         if scores is not None and name != LATENCY:
             changes += _largest_changes(scores, pairing.rows)
         for row, found in removed.items():
@@ -137,22 +150,48 @@ def compare(candidate: RunResult, baseline: RunResult | None, metrics: Sequence[
         changes=tuple(changes),
         removed_datapoints=tuple(_removed(pairing.rows, removed)),
         tagged=tuple(_tagged(ours)),
+        untagged=tuple(_untagged(pairing, cut=_is_cut(candidate, len(ours)))),
     )
 
 
+def _is_cut(candidate: RunResult, count: int) -> bool:
+    """Whether the candidate ran the first rows of its dataset only."""
+    return candidate.limit is not None and count >= candidate.limit
+
+
 def settled(metric: Metric, tables: Sequence[ScoreTable]) -> Metric:
-    """The metric with the kind that its values tell, where neither its name nor the user did."""
+    """The metric with the kind that its values tell, where neither its name nor the user did.
+
+    Where that changed, it is what the first of the runs has.
+    """
     if metric.kind is not None:
         return metric.of_kind(metric.kind)
-    kinds = {table.kind(metric.name) for table in tables} - {None}
+    kinds = [kind for table in tables if (kind := table.kind(metric.name)) is not None]
     if not kinds:
         return metric
-    return metric.of_kind(Kind.RATE if kinds == {Kind.RATE} else Kind.SCORE)
+    if kind_changed(metric, tables):
+        return metric.of_kind(kinds[0])
+    rate = set(kinds) == {Kind.RATE} or _told_apart(metric, tables)
+    return metric.of_kind(Kind.RATE if rate else Kind.SCORE)
 
 
-def _compare_metric(both: MetricPairing, scores: PairedScores | None, *, evaluator_changed: bool) -> MetricComparison:
+def kind_changed(metric: Metric, tables: Sequence[ScoreTable]) -> bool:
+    """Whether nobody says what kind it is, and it is `True` or `False` in one run and other numbers in another."""
+    return _told_apart(metric, tables) and not all(table.binary(metric.name) for table in tables)
+
+
+def _told_apart(metric: Metric, tables: Sequence[ScoreTable]) -> bool:
+    """Whether one run has nothing but `True` and `False`, and another nothing but numbers; 0 and 1 mean the same."""
+    booleans = any(table.kind(metric.name) is Kind.RATE for table in tables)
+    return metric.kind is None and booleans and any(table.numeric(metric.name) for table in tables)
+
+
+def _compare_metric(
+    both: MetricPairing, scores: PairedScores | None, *, declared: Metric, evaluator_changed: bool
+) -> MetricComparison:
     metric, pairing = both.metric, both.pairing
     ours, theirs = pairing.candidate, pairing.baseline
+    changed = kind_changed(declared, pairing.tables)
     return MetricComparison(
         metric=metric,
         candidate=both.candidate.sample(ours.present),
@@ -160,8 +199,9 @@ def _compare_metric(both: MetricPairing, scores: PairedScores | None, *, evaluat
         removed=None if both.baseline is None else both.baseline.sample(pairing.removed),
         pairs=None if scores is None else scores.tested(),
         unbounded_errors=metric.errors_unbounded and both.erred(),
-        beyond_range=any(table.beyond(metric) for table in pairing.tables),
+        beyond_range=any(table.beyond(metric) for table in (pairing.tables[:1] if changed else pairing.tables)),
         evaluator_changed=evaluator_changed,
+        kind_changed=changed,
         relabelled=both.relabelled(scores.rows) if scores is not None and metric.labels else None,
         unclustered=0 if scores is None or scores.clusters is None else sum(1 for at in scores.clusters if at == 0),
         all_passed=(ours.pass_hat_k(metric), None if theirs is None else theirs.pass_hat_k(metric)),
@@ -211,3 +251,12 @@ def _tagged(candidate: ScoreTable) -> Iterator[Tagged]:
     rows = candidate.rows
     for row in sorted(candidate.tagged, key=rows.position):
         yield Tagged(place=rows.place(row), outcomes=tuple(candidate.tagged[row]))
+
+
+def _untagged(pairing: Pairing, *, cut: bool) -> Iterator[Place]:
+    ours, theirs, rows = pairing.candidate, pairing.baseline, pairing.rows
+    gone = theirs.tagged.keys() - ours.tagged.keys() if theirs is not None else set()
+    if cut:  # what was not run is not removed
+        gone -= {*pairing.removed}
+    for row in heapq.nsmallest(KEPT, gone, key=lambda row: (rows.position(row), row)):
+        yield rows.place(row)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from honeyhive.gate.checks import Check, Place, Reason, Rule, Status
-from honeyhive.gate.metrics import ERRORS, Direction, Kind, Metric, default_metric, expected
+from honeyhive.gate.metrics import BUILT_IN, ERRORS, Direction, Kind, Metric, default_metric, expected
 from honeyhive.gate.thresholds import Threshold
-from honeyhive.result import Failed, Outcome, Scored
+from honeyhive.result import Failed, Fault, Outcome, Scored
 
 TAG = "must-pass"
 
 NAMED = 50
 """How many datapoints of a check are named."""
+
+_MISSING_SCORE = Fault(type="MissingScore", message="the run has no score of it here, and has some elsewhere")
 
 
 class Standing(StrEnum):
@@ -33,15 +35,23 @@ class Tagged:
     outcomes: tuple[Outcome, ...]
 
     def standing(self, metric: Metric) -> Standing | None:
-        """Whether at least half of the repeats pass, be it when tried again; `None` where the metric says nothing."""
-        first = [(outcome, passes(outcome, metric)) for outcome in self.outcomes]
-        applying = [(outcome, passed) for outcome, passed in first if passed is not None]
-        if not applying:
-            return None
-        if _enough([passed for _, passed in applying]):
+        """Whether at least half of the repeats pass, be it when tried again; `None` where the metric says nothing.
+
+        Where it applies to some of the repeats only, the others have not passed.
+        """
+        first = [passes(outcome, metric) for outcome in self.outcomes]
+        if _enough(first):
             return Standing.PASSED
-        again = [passed or (one.retry is not None and passes(one.retry, metric) is True) for one, passed in applying]
-        return Standing.FLAKY if _enough(again) else Standing.FAILED
+        again = [None if outcome.retry is None else passes(outcome.retry, metric) for outcome in self.outcomes]
+        if _enough(one or other for one, other in zip(first, again, strict=True)):
+            return Standing.FLAKY
+        return None if all(passed is None for passed in first) else Standing.FAILED
+
+    @property
+    def scored(self) -> Iterator[Scored]:
+        """The repeats that were scored, and what was tried again of them."""
+        for outcome in self.outcomes:
+            yield from (attempt for attempt in (outcome, outcome.retry) if isinstance(attempt, Scored))
 
 
 def passes(outcome: Outcome, metric: Metric) -> bool | None:
@@ -64,25 +74,42 @@ def without_texts(outcome: Outcome) -> Outcome:
     return replace(slim, output=None, notes={}) if isinstance(slim, Scored) else slim
 
 
+def unscored(outcome: Scored, evaluators: frozenset[str]) -> frozenset[str]:
+    """The evaluators that the outcome knows nothing of: no score, not that it does not apply, no fault."""
+    return evaluators.difference(outcome.scores, outcome.faults)
+
+
+def with_missing_scores(outcome: Outcome, evaluators: frozenset[str]) -> Outcome:
+    """The outcome, and its retry, with a fault for each of these evaluators that they know nothing of."""
+    if outcome.retry is not None:
+        outcome = replace(outcome, retry=with_missing_scores(outcome.retry, evaluators))
+    if isinstance(outcome, Failed):
+        return outcome
+    missing = dict.fromkeys(unscored(outcome, evaluators), _MISSING_SCORE)
+    return replace(outcome, faults={**outcome.faults, **missing}) if missing else outcome
+
+
 def retry_rule(thresholds: Sequence[Threshold]) -> Callable[[Outcome], bool]:
     """Which outcomes the run tries once more: those of tagged datapoints that do not pass by some metric.
 
     Which metrics are pass/fail is known only when the run is over, so every score counts that is `True` or `False`,
-    beside those that the user says have to pass.
+    and every error. Where the user says which have to pass it is those alone, and they have to apply.
     """
     metrics = {threshold.metric.name: threshold.metric for threshold in thresholds}
-    exempt = {threshold.metric.name for threshold in thresholds if threshold.must_pass is False}
-    named = {threshold.metric.name for threshold in thresholds if threshold.must_pass}
-    rates = {threshold.metric.name for threshold in thresholds if threshold.metric.kind is Kind.RATE}
+    named = [threshold.metric for threshold in thresholds if threshold.must_pass]
+    rates = {name for name, metric in metrics.items() if metric.kind is Kind.RATE and name != ERRORS}
+    exempt = _exempt(thresholds)
 
     def fails(outcome: Outcome) -> bool:
         if TAG not in outcome.tags:
             return False
         if isinstance(outcome, Failed):
             return True
+        if named:
+            return not all(passes(outcome, metric) for metric in named)
         pass_fail = {name for name, score in outcome.scores.items() if isinstance(score, bool)}
-        asked = (named or pass_fail | rates | outcome.faults.keys()) - exempt
-        return any(passes(outcome, metrics.get(name) or default_metric(name)) is False for name in asked)
+        asked = (metrics.get(name) or default_metric(name) for name in (pass_fail | rates) - exempt)
+        return bool(outcome.faults) or any(passes(outcome, metric) is False for metric in asked)
 
     return fails
 
@@ -92,41 +119,64 @@ def must_pass_checks(
 ) -> Iterator[Check]:
     """One check for each metric that the tagged datapoints have to pass: those that the user names.
 
-    Where none is named, every pass/fail metric, and where there is none either, that nothing goes wrong. `metrics`
-    tells of each whether the run has measured it. A named metric has to apply to every tagged datapoint; of the
-    others at least one has to.
+    Where none is named, every one that tells passed from failed; where the run has scores, but none that do, one check
+    that fails; and where it has no scores at all, that nothing goes wrong. `metrics` tells of each whether the run has
+    measured it. A named metric has to apply to every tagged datapoint; of the others at least one has to.
     """
-    named = [threshold.name for threshold in thresholds if threshold.must_pass]
-    asked = named or (_pass_fail(metrics, thresholds) if tagged else [])
-    standings = {name: [one.standing(metrics[name][0]) for one in tagged] for name in asked}
-    silent = [not any(of_one) for of_one in zip(*standings.values(), strict=True)]
-    for name in asked:
-        metric, measured = metrics[name]
-        if not measured:
+    named = [metrics[threshold.name] for threshold in thresholds if threshold.must_pass]
+    if not named and tagged:
+        yield from _unnamed_checks(metrics, tagged, _exempt(thresholds))
+    for metric, measured in named:
+        if measured:
+            yield _judged(metric, [(one.place, one.standing(metric) or Standing.FAILED) for one in tagged])
+        else:
             yield _check(metric, [], Status.FAILED, Reason.MISSING_METRIC)
-            continue
-        found = [
-            (one.place, standing or Standing.FAILED)
-            for one, standing, says_nothing in zip(tagged, standings[name], silent, strict=True)
-            if standing or named or says_nothing
-        ]
-        if tagged and not found:  # the metric applies to none of them: another one does
-            continue
-        failed = any(standing is Standing.FAILED for _, standing in found)
-        reason = Reason.BELOW_MIN if failed else Reason.MET if found else Reason.NO_DATA
-        yield _check(metric, found, Status.PASSED if reason is Reason.MET else Status.FAILED, reason)
 
 
-def _pass_fail(metrics: Mapping[str, tuple[Metric, bool]], thresholds: Sequence[Threshold]) -> list[str]:
-    exempt = {threshold.metric.name for threshold in thresholds if threshold.must_pass is False}
-    rates = [
-        name for name, (metric, measured) in metrics.items() if metric.kind is Kind.RATE and measured and name != ERRORS
+def _unnamed_checks(
+    metrics: Mapping[str, tuple[Metric, bool]], tagged: Sequence[Tagged], exempt: frozenset[str]
+) -> Iterator[Check]:
+    scored = [attempt for one in tagged for attempt in one.scored]
+    own = [
+        metric
+        for name, (metric, measured) in metrics.items()
+        if name not in exempt.union(BUILT_IN) and (measured or any(name in {*a.scores, *a.faults} for a in scored))
     ]
-    return [name for name in rates or [ERRORS] if name not in exempt]
+    asked = [
+        metric
+        for metric in own
+        if metric.kind is Kind.RATE or any(isinstance(attempt.scores.get(metric.name), bool) for attempt in scored)
+    ]
+    if own and not asked:
+        yield replace(_check(own[0], [], Status.FAILED, Reason.NO_DATA), n=len(tagged))
+    if not own and ERRORS not in exempt:
+        asked = [metrics[ERRORS][0]]
+    standings = [[one.standing(metric) for metric in asked] for one in tagged]
+    for at, metric in enumerate(asked):
+        found = [
+            (one.place, of_one[at] or Standing.FAILED)
+            for one, of_one in zip(tagged, standings, strict=True)
+            if of_one[at] or not any(of_one)  # what none of them applies to has not passed
+        ]
+        if found:
+            yield _judged(metric, found)
 
 
-def _enough(passed: Sequence[bool]) -> bool:
-    return 2 * sum(passed) >= len(passed)
+def _exempt(thresholds: Sequence[Threshold]) -> frozenset[str]:
+    return frozenset(threshold.metric.name for threshold in thresholds if threshold.must_pass is False)
+
+
+def _enough(passed: Iterable[bool | None]) -> bool:
+    found = list(passed)
+    return 2 * found.count(True) >= len(found)
+
+
+def _judged(metric: Metric, found: Sequence[tuple[Place, Standing]]) -> Check:
+    if not found:
+        return _check(metric, found, Status.FAILED, Reason.NO_DATA)
+    failed = any(standing is Standing.FAILED for _, standing in found)
+    status, reason = (Status.FAILED, Reason.BELOW_MIN) if failed else (Status.PASSED, Reason.MET)
+    return _check(metric, found, status, reason)
 
 
 def _check(metric: Metric, found: Sequence[tuple[Place, Standing]], status: Status, reason: Reason) -> Check:

@@ -123,7 +123,7 @@ def _aside(found: MetricComparison) -> Reason | None:
     pairs, baseline = found.pairs, found.baseline
     if baseline is None or not baseline.measured:
         return Reason.NO_BASELINE
-    if found.evaluator_changed:
+    if found.redefined:
         return Reason.NOT_COMPARABLE
     if pairs is None:
         return Reason.NO_PAIRS

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from honeyhive.gate.aggregates import Aggregate
+from honeyhive.gate.chance import common_repeats, from_pairs
 from honeyhive.gate.checks import INCOMPARABLE, Check, Reason, Rule, Status
 from honeyhive.gate.comparison import Comparison, MetricComparison
 from honeyhive.gate.metrics import Decide, Kind
@@ -81,7 +82,7 @@ class Contest:
             (found.baseline is None or not found.baseline.measured, Reason.NO_BASELINE),
             (comparison.paired == 0, Reason.NO_PAIRS),
             (comparison.paired_share < COMPARABLE_SHARE, Reason.DATASET_CHANGED),
-            (found.evaluator_changed, Reason.NOT_COMPARABLE),
+            (found.redefined, Reason.NOT_COMPARABLE),
             (found.unbounded_errors, Reason.UNBOUNDED_ERRORS),
         )
         first = next((reason for holds, reason in obstacles if holds), None)
@@ -169,6 +170,7 @@ def contest_check(contest: Contest, p_adjusted: float | None) -> Check:
         clusters=test.effective_clusters if test else None,
         smallest_detectable=detectable,
         needed=needed,
+        repeats_needed=_repeats_needed(contest) if needed else None,
     )
 
 
@@ -243,3 +245,16 @@ def _power(contest: Contest) -> tuple[float | None, int | None]:
         return None, None
     too_few = needed is not None and detectable is not None and limit is not None and limit < detectable
     return detectable, needed if too_few else None
+
+
+def _repeats_needed(contest: Contest) -> int | None:
+    """How many repeats in both runs let today's pairs show the margin four times of five, as `plan` has it.
+
+    `None` where no number of them does, where no more than today's would do, and with clusters.
+    """
+    candidate, baseline, limit = contest.comparison.candidate, contest.comparison.baseline, contest.limit
+    if baseline is None or limit is None or contest.found.metric.cluster is not None:
+        return None
+    chance = from_pairs(contest.found, common_repeats(candidate, baseline))
+    repeats = chance.noise.repeats(limit, chance.n) if chance else None
+    return repeats if repeats is not None and repeats > candidate.repeats else None

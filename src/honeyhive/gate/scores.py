@@ -13,7 +13,7 @@ from itertools import filterfalse, zip_longest
 from honeyhive.gate.aggregates import Aggregate
 from honeyhive.gate.columns import Column, quotients, reach
 from honeyhive.gate.metrics import BUILT_IN, ERRORS, LATENCY, Direction, Kind, Metric, expected
-from honeyhive.gate.must_pass import TAG, without_texts
+from honeyhive.gate.must_pass import TAG, unscored, with_missing_scores, without_texts
 from honeyhive.gate.rows import Rows
 from honeyhive.gate.samples import pass_hat_k
 from honeyhive.gate.statistics import TIE
@@ -88,6 +88,7 @@ class ScoreTable:
 
     `rows` is shared with the tables of other runs. `labels` are the metrics whose scores are labels. `present` has the
     rows of the run, and `contents` a number for what is in each row, or `ABSENT`. What is tagged is kept as it came.
+    An outcome that knows nothing of an evaluator which the run names, and which scored others, is an error of it.
     """
 
     def __init__(self, run: RunResult, rows: Rows | None = None, labels: Iterable[str] = ()) -> None:
@@ -103,8 +104,12 @@ class ScoreTable:
         self._erred = array("i")
         self._columns: defaultdict[str, Column] = defaultdict(Column)
         self._evaluators = [evaluator.name for evaluator in run.evaluators]
+        self._scoring = frozenset(self._evaluators) - {*BUILT_IN}
+        # The rows of the outcomes that know nothing of some evaluators, by which, and whether anything else went wrong.
+        self._unscored: defaultdict[tuple[frozenset[str], bool], array[int]] = defaultdict(lambda: array("i"))
         for outcome in run.outcomes:
             self._add(outcome)
+        self._add_missing()
 
     def __len__(self) -> int:
         """How many datapoints there are."""
@@ -135,11 +140,17 @@ class ScoreTable:
             return None
         return Kind.RATE if self._columns[name].pass_fail else Kind.SCORE
 
+    def numeric(self, name: str) -> bool:
+        """Whether there are scores, and none of them is `True` or `False`."""
+        return self.has(name) and name != ERRORS and self._columns[name].numeric
+
+    def binary(self, name: str) -> bool:
+        """Whether there is no score but 0 and 1."""
+        return name == ERRORS or name not in self._columns or self._columns[name].binary
+
     def all_or_nothing(self, name: str) -> bool:
         """Whether every datapoint either passes or fails: one repeat, and no score but 0 and 1."""
-        if self.repeated:
-            return False
-        return name == ERRORS or name not in self._columns or self._columns[name].binary
+        return not self.repeated and self.binary(name)
 
     def beyond(self, metric: Metric) -> bool:
         """Whether some score lies outside of the range that the metric is said to have."""
@@ -193,14 +204,20 @@ class ScoreTable:
         row = self._row(outcome)
         self._attempts[row] += 1
         if TAG in outcome.tags:
-            self.tagged.setdefault(row, []).append(without_texts(outcome))
+            self._add_tagged(row, outcome)
         match outcome:
             case Failed():
-                reach(row, self._failures, self._erred)
+                reach(row, self._failures)
                 self._failures[row] += 1
-                self._erred[row] += 1
+                self._add_erred(row)
             case Scored():
                 self._add_scores(row, outcome)
+
+    def _add_tagged(self, row: int, outcome: Outcome) -> None:
+        self.tagged.setdefault(row, []).append(without_texts(outcome))
+        if isinstance(outcome.retry, Scored):
+            for name in outcome.retry.scores.keys() - {*BUILT_IN}:
+                self._columns[name]  # a metric, if one without scores, for they count for nothing else
 
     def _row(self, outcome: Outcome) -> int:
         row = self.rows.number(outcome)
@@ -221,14 +238,36 @@ class ScoreTable:
                     self._add_label(row, name, score, outcome)
                 else:
                     self._columns[name].add(row, score)
+        missing = unscored(outcome, self._scoring)
+        if missing:
+            self._unscored[missing, bool(outcome.faults)].append(row)
         if outcome.faults:
-            reach(row, self._erred)
-            self._erred[row] += 1
-            for name in outcome.faults:
-                if name not in BUILT_IN:
-                    self._columns[name].add_fault(row)
+            self._add_faults(row, outcome.faults)
+            self._add_erred(row)
         if outcome.duration_ms is not None:
             self._columns[LATENCY].add(row, float(outcome.duration_ms))
+
+    def _add_faults(self, row: int, names: Iterable[str]) -> None:
+        for name in names:
+            if name not in BUILT_IN:
+                self._columns[name].add_fault(row)
+
+    def _add_erred(self, row: int) -> None:
+        reach(row, self._erred)
+        self._erred[row] += 1
+
+    def _add_missing(self) -> None:
+        """Count the scores that are not there as errors, now that it is known which evaluators scored anything."""
+        scoring = frozenset(filter(self.has, self._scoring))
+        for (missing, erred), rows in self._unscored.items():
+            names = missing & scoring
+            for row in rows if names else ():
+                self._add_faults(row, names)
+                if not erred:
+                    self._add_erred(row)
+        self._unscored.clear()
+        for outcomes in self.tagged.values():
+            outcomes[:] = [with_missing_scores(outcome, scoring) for outcome in outcomes]
 
     def _add_label(self, row: int, name: str, score: Score, outcome: Scored) -> None:
         column = self._columns[name]

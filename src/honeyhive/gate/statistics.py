@@ -143,7 +143,8 @@ def paired_t(deltas: Sequence[float]) -> PairedTest:
     """Student's paired t (1908): t = mean(d)/(sd(d)/√n) with n − 1 degrees of freedom.
 
     Assumes independent datapoints, and enough of them for a normal mean: with fewer than `FEW_CHANGES` deltas beyond
-    `TIE` neither p is below that of the exact sign test, which decides alone where the deltas do not vary.
+    `TIE` neither p is below that of the exact sign test, which decides alone where the deltas do not vary: then there
+    are limits, both the estimate, only where it finds a change that is not by chance.
     """
     return _test_deltas(deltas, None)
 
@@ -234,14 +235,18 @@ def _test(
         return test
     if se == 0 and clusters is not None:
         worse, better = count_signs(sum_by_cluster(deltas, clusters))
-    reach, t = student_t_quantile(CONFIDENCE, df) * se, estimate / se if se else math.copysign(math.inf, estimate)
     guarded = se == 0 or test.changed < FEW_CHANGES
+    by_signs = (sign_test_exact(worse, better), sign_test_exact(better, worse)) if guarded else (0.0, 0.0)
+    if se == 0:  # to the t-test no doubt is left, be they two
+        limit = estimate if min(by_signs) <= 1 - CONFIDENCE else None
+        return replace(test, lower=limit, upper=limit, p=by_signs[0], p_better=by_signs[1])
+    reach, t = student_t_quantile(CONFIDENCE, df) * se, estimate / se
     return replace(
         test,
         lower=saturated(estimate - reach),
         upper=saturated(estimate + reach),
-        p=max(student_t_survival(-t, df), sign_test_exact(worse, better) if guarded else 0.0),
-        p_better=max(student_t_survival(t, df), sign_test_exact(better, worse) if guarded else 0.0),
+        p=max(student_t_survival(-t, df), by_signs[0]),
+        p_better=max(student_t_survival(t, df), by_signs[1]),
     )
 
 

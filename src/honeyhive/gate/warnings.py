@@ -44,6 +44,13 @@ def _dataset(comparison: Comparison) -> Iterator[str]:
         yield f"{gone} of the baseline no longer in the dataset: {_removed(comparison)}"
     if comparison.edited:
         yield f"{_count(comparison.edited, 'datapoint')} changed inputs or ground truth: not compared"
+    if comparison.untagged:
+        named = [_name(place.datapoint_id) for place in comparison.untagged]
+        more = " and more" if len(named) > _NAMED else ""
+        yield (
+            f"no longer tagged `must-pass`, as in the baseline: {', '.join(named[:_NAMED])}{more}; "
+            "whether they pass is nobody's business now"
+        )
     wrong, count = comparison.baseline_errors, comparison.baseline_count
     if count and wrong / count > DEFAULT_ERROR_RATE:
         yield f"in the baseline {wrong:,} of {_count(count, 'datapoint')} went wrong: beside it, any change looks good"

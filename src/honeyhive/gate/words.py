@@ -43,6 +43,7 @@ _CAUSES = {
     Cause.NOTHING_EXPECTED: "nothing says which label is the expected one",
     Cause.NO_CLUSTER_KEY: "no datapoint has the key that `cluster` names",
     Cause.ONLY_NUMBERS: "the datapoints tagged `must-pass` have numbers, which neither pass nor fail",
+    Cause.OTHER_KIND: "it passes or fails in one run, and is a number in the other",
     Cause.NO_TIME: "times of 0 cannot be compared in %",
 }
 _UNPROVEN = "fails because the change has to prove itself (`decide: strict`)"

@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from honeyhive.errors import DatasetError
+from honeyhive.experiments.datapoint import MUST_PASS
 from honeyhive.experiments.dataset import (
     Columns,
     Datapoint,
@@ -25,6 +26,7 @@ from honeyhive.experiments.dataset import (
     create_external_dataset,
     generate_datapoint_id,
 )
+from honeyhive.gate.must_pass import TAG
 from honeyhive.result import content_hash
 
 SHARED = Path(__file__).parents[4] / "shared" / "data" / "gsm8k_openai" / "dataset.jsonl"
@@ -250,6 +252,29 @@ def test_a_row_that_is_no_datapoint_is_refused_at_its_line(row: Any, message: st
     error = refusal(lambda: Dataset.open("data.jsonl", workspace=tmp_path))
     assert (error.message, error.file, error.line, error.column) == (message, path.name, 2, 1)
     assert error.hint
+
+
+@pytest.mark.parametrize("tag", ["Must-Pass", "must_pass", "must pass", " must-pass", "MUST_PASS\t", "must-pass\n"])
+def test_a_tag_that_is_must_pass_but_for_its_spelling_is_refused_at_its_line(tag: str, tmp_path: Path) -> None:
+    path = jsonl(tmp_path, {"inputs": 1, "tags": ["must-pass"]}, {"inputs": 2, "tags": ["slow", tag]})
+    error = refusal(lambda: list(Dataset.open("data.jsonl", workspace=tmp_path)))
+    assert (error.file, error.line, error.hint) == (path.name, 2, 'write "must-pass"')
+    assert error.message == f'the tag {json.dumps(tag)}, which is not "must-pass"'
+
+
+def test_a_tag_that_is_misspelt_in_a_table_is_refused_too(tmp_path: Path) -> None:
+    (tmp_path / "data.csv").write_text('q,tags\n1,"slow, must-pass "\n2,Must_Pass\n', encoding="utf-8")
+    error = refusal(lambda: list(Dataset.open("data.csv", workspace=tmp_path)))
+    assert (error.line, error.hint) == (3, 'write "must-pass"')
+
+
+@pytest.mark.parametrize("tag", ["must-pass", "must", "mustpass", "must-pass-v2", "not must-pass", ""])
+def test_a_tag_that_means_something_else_is_left_alone(tag: str) -> None:
+    assert read({"inputs": 1, "tags": [tag]}).tags == (tag,)
+
+
+def test_the_tag_is_the_one_that_the_gate_knows() -> None:
+    assert MUST_PASS == TAG
 
 
 def test_a_hash_is_that_of_the_content_before_anybody_changed_it() -> None:

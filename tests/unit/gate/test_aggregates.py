@@ -76,7 +76,18 @@ def test_a_total_is_the_sum_to_the_last_bit(found: list[float]) -> None:
 def test_a_total_that_is_too_large_is_the_largest_number_there_is() -> None:
     assert TOTAL.of([LARGEST, LARGEST]) == LARGEST
     assert TOTAL.of([-LARGEST, -LARGEST]) == -LARGEST
-    assert TOTAL.of([LARGEST, LARGEST, -LARGEST]) == pytest.approx(LARGEST)
+    assert TOTAL.of([LARGEST, LARGEST, -LARGEST]) == LARGEST
+
+
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False) | st.sampled_from([LARGEST, -LARGEST, 1e308, 1e307])))
+def test_a_total_does_not_depend_on_the_order(found: list[float]) -> None:
+    totals = {TOTAL.of([0.1, *order]) for order in (found, found[::-1], sorted(found), sorted(found, key=abs))}
+    assert len(totals) == 1
+
+
+def test_a_total_that_fits_is_exact_where_a_sum_on_the_way_to_it_does_not_fit() -> None:
+    assert TOTAL.of([1e308, 1e308, 1.0, -1e308, -1e308]) == 1.0
+    assert TOTAL.of([LARGEST, 1e292, -1e292, -LARGEST, 5.0]) == 5.0
 
 
 @given(

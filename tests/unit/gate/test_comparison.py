@@ -9,12 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from builders import failed, run, scored
+from builders import evaluators, failed, run, scored
 from builders_verdict import CRASH, FAULT, Given, compared, judged, outcomes, pass_fail, scores
+from honeyhive.gate.calibration.resampling import Pool
 from honeyhive.gate.comparison import KEPT, Comparison, MetricComparison, compare
 from honeyhive.gate.metrics import Direction, Kind
 from honeyhive.gate.pairs import Pairs
 from honeyhive.gate.scores import Sample
+from honeyhive.gate.thresholds import parse_thresholds
 from honeyhive.gate.verdict_json import to_json
 from honeyhive.result import EvaluatorRef, RunResult, Score
 
@@ -141,7 +143,6 @@ def test_pass_fail_with_one_repeat_is_a_sign_test() -> None:
         ([True, False], [True, True], {"kind": "score"}),
         ([1, 0], [1, 1], {}),
         ([True, 0], [True, True], {}),
-        ([True, False], [1, 1], {}),
     ],
 )
 def test_repeats_fractions_and_numbers_are_compared_by_their_means(
@@ -158,10 +159,66 @@ def test_numbers_0_and_1_are_pass_fail_where_the_user_says_so() -> None:
     assert pairs_of([1, 0.0, -0.0], [1.0, 1, 0], kind="rate").pass_fail
 
 
-def test_one_run_with_true_and_one_with_numbers_makes_a_score() -> None:
-    assert one_metric([True], [1]).metric.kind is Kind.SCORE
-    assert one_metric([True], [None]).metric.kind is Kind.RATE
-    assert one_metric([None], [None]).metric.kind is None
+@pytest.mark.parametrize(("ours", "theirs"), [([True, False], [1, 0]), ([0.0, 1], [False, True])])
+def test_one_run_with_true_and_false_and_one_with_0_and_1_makes_a_rate(ours: list[Any], theirs: list[Any]) -> None:
+    found = one_metric(ours, theirs)
+    assert (found.metric.kind, found.metric.worst, found.redefined) == (Kind.RATE, 0.0, False)
+    assert pairs_of(ours, theirs).pass_fail
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "kind"), [([True], [0.5], Kind.RATE), ([7], [False], Kind.SCORE), ([True], [1, 2], Kind.RATE)]
+)
+def test_one_run_with_true_and_false_and_one_with_other_numbers_is_redefined(
+    ours: list[Any], theirs: list[Any], kind: Kind
+) -> None:
+    found = one_metric(ours, theirs)
+    assert (found.metric.kind, found.kind_changed, found.evaluator_changed, found.redefined) == (
+        kind,
+        True,
+        False,
+        True,
+    )
+    assert not found.beyond_range
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "kind"),
+    [
+        ([True, 0.5], [True, True], Kind.SCORE),
+        ([True, True], [1, False, 3], Kind.SCORE),
+        ([True, 1], [1, 1], Kind.SCORE),
+        ([0, 1], [0.5, 1], Kind.SCORE),
+        ([True], [None], Kind.RATE),
+        ([True], [FAULT], Kind.RATE),
+        ([None], [0.5], Kind.SCORE),
+        ([None], [None], None),
+    ],
+)
+def test_a_run_with_both_makes_a_score_and_one_without_any_says_nothing(
+    ours: list[Any], theirs: list[Any], kind: Kind | None
+) -> None:
+    for found in (one_metric(ours, theirs), one_metric(theirs, ours)):
+        assert (found.metric.kind, found.redefined) == (kind, False)
+
+
+@pytest.mark.parametrize("kind", ["rate", "score", "label"])
+def test_what_the_user_says_of_a_metric_is_what_it_is_in_both_runs(kind: str) -> None:
+    assert not one_metric([True], [0.5], kind=kind).redefined
+
+
+def test_without_a_baseline_nothing_is_redefined() -> None:
+    assert not compare(scores("m", [True, 0.5]), None).metrics["m"].redefined
+
+
+def test_what_is_redefined_in_a_comparison_is_so_in_a_pool() -> None:
+    changed, same = (
+        Pool([scores("m", [True] * 5), scores("m", given)], parse_thresholds({"m": {"max-drop": 0.1}}))
+        for given in ([0.5] * 5, [1, 0, 1, 1, 1])
+    )
+    for pool, redefined, kind in ((changed, True, Kind.RATE), (same, False, Kind.RATE)):
+        found = pool.comparison(pool.pair(0, 1), parse_thresholds({"m": {"max-drop": 0.1}})).metrics["m"]
+        assert (found.redefined, found.metric.kind) == (redefined, kind)
 
 
 def timed(*durations: float | None) -> RunResult:
@@ -207,6 +264,31 @@ def test_an_error_costs_nothing_and_takes_its_pair_with_it() -> None:
     assert not found.unbounded_errors
 
 
+def lacking(given: list[Any], *without: int) -> RunResult:
+    """A run that names its evaluator, and has no score of it of these datapoints."""
+    found = outcomes("m", given)
+    for at in without:
+        found[at] = scored(f"EXT-{at:04}", {"index": at, "line": at + 1})
+    return run(found, evaluators=evaluators("m"))
+
+
+def test_a_score_that_a_run_lacks_is_an_error_on_both_sides() -> None:
+    whole, lacks = lacking([True] * 6), lacking([True] * 6, 0, 1, 2)
+    for ours, theirs, worse, better in ((lacks, whole, 3, 0), (whole, lacks, 0, 3)):
+        pairs = compare(ours, theirs).metrics["m"].pairs
+        assert pairs is not None
+        assert (pairs.n, pairs.worse, pairs.better) == (6, worse, better)
+    assert compare(lacks, whole).errors == compare(whole, lacks).baseline_errors == 3
+    assert compare(lacking([0.5] * 6, 0), lacking([0.5] * 6)).metrics["m"].unbounded_errors
+
+
+def test_leaving_failures_out_of_a_run_does_not_lift_its_mean() -> None:
+    baseline = lacking([True] * 10)
+    honest = judged(lacking([True] * 6 + [False] * 4), baseline, {"m": {"max-drop": 0.02}})
+    hiding = judged(lacking([True] * 10, 6, 7, 8, 9), baseline, {"m": {"max-drop": 0.02}})
+    assert [check.estimate for check in hiding.checks] == [check.estimate for check in honest.checks] == [-0.4]
+
+
 # --- errors without a range ------------------------------------------------------------------------------------------
 
 
@@ -239,6 +321,7 @@ def graded(**fingerprints: str) -> RunResult:
 
 def test_a_metric_knows_that_its_evaluator_changed() -> None:
     assert compare(graded(m="2"), graded(m="1")).metrics["m"].evaluator_changed
+    assert compare(graded(m="2"), graded(m="1")).metrics["m"].redefined
     assert not compare(graded(m="1"), graded(m="1")).metrics["m"].evaluator_changed
     assert not compare(graded(m="1", other="2"), graded(m="1", other="1")).metrics["m"].evaluator_changed
 

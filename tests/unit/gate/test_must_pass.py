@@ -16,7 +16,7 @@ from honeyhive.gate.metrics import default_metric
 from honeyhive.gate.must_pass import NAMED, TAG, Standing, Tagged, passes, retry_rule, without_texts
 from honeyhive.gate.thresholds import parse_thresholds
 from honeyhive.gate.verdict import Policies, Policy, Verdict
-from honeyhive.result import Outcome, RunResult, Scored
+from honeyhive.result import Outcome, RunResult, Score, Scored
 
 FAILED, PASSED = Status.FAILED, Status.PASSED
 MUST: dict[str, Any] = {"correct": {"must-pass": True}}
@@ -122,9 +122,26 @@ def test_of_k_repeats_half_have_to_pass(repeats: list[Given], status: Status) ->
     assert check_of(tagged(repeats)).status is status
 
 
-def test_repeats_that_a_metric_does_not_apply_to_do_not_count() -> None:
-    assert check_of(tagged([None, None, True])).status is PASSED
-    assert check_of(tagged([None, None, False])).status is FAILED
+@pytest.mark.parametrize(
+    ("repeats", "status"),
+    [
+        ([None, None, True], FAILED),
+        ([None, True, True], PASSED),
+        ([None, True], PASSED),
+        ([None, None, False], FAILED),
+        ([None, None, None, True, True], FAILED),
+    ],
+)
+@pytest.mark.parametrize("rules", [MUST, {}])
+def test_repeats_that_a_metric_does_not_apply_to_are_no_passes(
+    rules: Mapping[str, Any], repeats: list[Given], status: Status
+) -> None:
+    assert check_of(tagged(repeats), rules=rules).status is status
+
+
+def test_a_metric_that_applies_to_no_repeat_says_nothing() -> None:
+    (one,) = compare(run(tagged([None, None, None]), repeats=3), None).tagged
+    assert one.standing(default_metric("correct")) is None
 
 
 # --- tried again -----------------------------------------------------------------------------------------------------
@@ -155,9 +172,15 @@ def test_what_fails_twice_has_failed(given: Given, retry: Any) -> None:
         ([False, False, False], [True, "none", "none"], Standing.FAILED),
         ([True, False, False, False], ["none", True, False, False], Standing.FLAKY),
         ([True, True, False], ["none", "none", False], Standing.PASSED),
+        ([True, None, None], ["none", True, None], Standing.FLAKY),
+        ([True, None, None], ["none", None, False], Standing.FAILED),
+        ([None], [True], Standing.FLAKY),
+        ([None], [False], None),
     ],
 )
-def test_a_second_try_takes_the_place_of_its_first(first: list[Given], retries: list[Any], standing: Standing) -> None:
+def test_a_second_try_takes_the_place_of_its_first(
+    first: list[Given], retries: list[Any], standing: Standing | None
+) -> None:
     found = compare(run(tagged(first, retry=retries), repeats=len(first)), None).tagged
     assert [one.standing(default_metric("correct")) for one in found] == [standing]
 
@@ -191,38 +214,143 @@ def test_without_a_threshold_the_tag_asks_for_every_pass_fail_metric() -> None:
     assert found.exit_code == 1
 
 
+EXEMPT: dict[str, Any] = {"correct": {"must-pass": False}}
+
+
 def test_a_metric_may_be_exempt() -> None:
-    found = verdict(several(safe=True, correct=False), rules={"correct": {"must-pass": False}})
+    found = verdict(several(safe=True, correct=False), rules=EXEMPT)
     assert named(found) == {"safe": PASSED}
-    everything = {"correct": {"must-pass": False}, "safe": {"must-pass": False}}
-    assert named(verdict(several(safe=False, correct=False), rules=everything)) == {}
+    assert named(verdict(several(safe=False, correct=True), rules=EXEMPT)) == {"safe": FAILED}
+
+
+def test_where_every_metric_is_exempt_nothing_may_go_wrong_unless_that_is_exempt_too() -> None:
+    everything = {**EXEMPT, "safe": {"must-pass": False}}
+    assert named(verdict(several(safe=False, correct=False), rules=everything)) == {"errors": PASSED}
+    assert named(verdict(tagged(CRASH), rules=EXEMPT, others=[True] * 9)) == {"errors": FAILED}
+    assert named(verdict(tagged(CRASH, retry=False), rules=EXEMPT, others=[True] * 9)) == {"errors": PASSED}
+    assert named(verdict(tagged(FAULT), rules=EXEMPT, others=[True] * 9)) == {"errors": FAILED}
+    assert named(verdict(tagged(CRASH), rules={**EXEMPT, "errors": {"must-pass": False}}, others=[True])) == {}
+
+
+def test_what_is_left_where_a_metric_is_exempt_has_to_tell_passed_from_failed() -> None:
+    assert named(verdict(several(correct=True, tone=1), rules=EXEMPT)) == {"tone": FAILED}
 
 
 def test_where_the_user_names_one_the_others_are_not_asked() -> None:
     assert named(verdict(several(safe=False, correct=True))) == {"correct": PASSED}
 
 
-def test_without_a_pass_fail_metric_nothing_may_go_wrong() -> None:
-    assert named(verdict(several(tone=0.2), rules={})) == {"errors": PASSED}
-    assert named(verdict(several(tone=0.2), tagged(CRASH, metric="tone", at=1), rules={})) == {"errors": FAILED}
-    assert named(verdict(tagged(FAULT, metric="tone"), rules={})) == {"errors": FAILED}
-    assert named(verdict(tagged(FAULT, metric="tone", retry=0.1), rules={})) == {"errors": PASSED}
+def test_without_any_metric_nothing_may_go_wrong() -> None:
+    assert named(verdict(several(), rules={})) == {"errors": PASSED}
+    assert named(verdict(several(), tagged(CRASH, at=1), rules={})) == {"errors": FAILED}
+    assert named(verdict(tagged(CRASH, retry=CRASH), rules={"correct": {"min": 0}})) == {"errors": FAILED}
+
+
+@pytest.mark.parametrize("score", [0.2, 1, 1.0, 0, None])
+def test_scores_that_do_not_tell_passed_from_failed_never_pass(score: Score) -> None:
+    found = verdict(several(tone=score, style=score), several(1, tone=0.5, style=0.5), rules={})
+    (check,) = found.checks
+    assert (check.metric, check.status, check.reason, check.n) == ("style", FAILED, Reason.NO_DATA, 2)
+    assert (check.candidate, check.not_passed, found.exit_code) == (None, (), 1)
+    only = verdict(several(tone=score), rules={"tone": {"min": 0, "kind": "score"}})
+    assert named(only) == {"tone": FAILED}
+
+
+@pytest.mark.parametrize("retry", ["none", 0.1, 1, None, CRASH, FAULT])
+def test_an_evaluator_that_is_broken_where_it_is_asked_lets_nothing_pass(retry: Any) -> None:
+    assert named(verdict(tagged(FAULT, metric="tone", retry=retry), rules={})) == {"tone": FAILED}
+    assert named(verdict(several(tone=0.2), tagged(CRASH, metric="tone", at=1, retry=retry), rules={})) == {
+        "tone": FAILED
+    }
+
+
+def test_that_nothing_goes_wrong_can_be_all_that_is_asked() -> None:
+    rules = {"errors": {"must-pass": True}}
+    assert named(verdict(several(tone=0.2), rules=rules)) == {"errors": PASSED}
+    assert named(verdict(several(tone=0.2), tagged(CRASH, at=1), rules=rules)) == {"errors": FAILED}
+
+
+@pytest.mark.parametrize(
+    ("given", "retry", "status", "flaky"),
+    [(CRASH, False, FAILED, 0), (CRASH, True, PASSED, 1), (CRASH, 0.5, FAILED, 0), (FAULT, True, PASSED, 1)],
+)
+def test_what_only_the_second_try_was_scored_by_is_asked(
+    given: Given, retry: Score, status: Status, flaky: int
+) -> None:
+    (check,) = verdict(tagged(given, retry=retry), rules={}).checks
+    assert (check.metric, check.status, len(check.flaky)) == ("correct", status, flaky)
+
+
+# --- what does not disarm the tag ------------------------------------------------------------------------------------
+
+
+DISARMING: dict[str, tuple[list[Given], RunResult | None, dict[str, Any]]] = {
+    "a number elsewhere": ([True, 0.5, 1], None, {}),
+    "a baseline of numbers": ([True], scores("correct", [0.7, 0.5]), {}),
+    "a baseline of many things": ([True], scores("correct", [True, 1, 0.5]), {}),
+    "said to be a score": ([True], None, {"correct": {"kind": "score", "min": 0}}),
+}
+"""The other datapoints, the baseline and the rules of a run with a tagged datapoint that scored `False`."""
+
+
+@pytest.mark.parametrize("how", DISARMING)
+def test_a_tagged_datapoint_that_scored_false_fails_whatever_stands_elsewhere(how: str) -> None:
+    others, baseline, rules = DISARMING[how]
+    found = judged(run([*tagged(False), *outcomes("correct", others, first=1)]), baseline, rules)
+    check = must_pass(found)
+    assert (check.metric, check.status, [place.line for place in check.not_passed]) == ("correct", FAILED, [1])
+    assert found.exit_code == 1
+    passed = judged(run([*tagged(True), *outcomes("correct", others, first=1)]), baseline, rules)
+    assert must_pass(passed).status is PASSED
+
+
+@pytest.mark.parametrize(("score", "status"), [(1, PASSED), (1.0, PASSED), (0.999, FAILED), (0, FAILED), (2, FAILED)])
+def test_among_true_and_false_a_number_passes_as_exactly_1(score: Score, status: Status) -> None:
+    check = check_of(tagged(True), tagged(score, at=1), rules={})
+    assert (check.metric, check.status, check.n) == ("correct", status, 2)
+
+
+@pytest.mark.parametrize(("score", "status"), [(0, PASSED), (0.001, FAILED), (1, FAILED), (True, FAILED)])
+def test_where_lower_is_better_a_number_passes_as_exactly_0(score: Score, status: Status) -> None:
+    rules = {"toxic": {"kind": "score", "max": 9, "direction": "lower"}}
+    check = check_of(tagged(False, metric="toxic"), tagged(score, metric="toxic", at=1), rules=rules)
+    assert (check.metric, check.status) == ("toxic", status)
+
+
+def test_a_score_that_is_not_in_the_run_is_no_pass() -> None:
+    """Whoever leaves the score of a tagged datapoint out of the run file gets an error of that datapoint."""
+    lost = several(1)
+    found = verdict(several(correct=True, safe=True), several(1, safe=True), rules={})
+    assert named(found) == {"correct": FAILED, "safe": PASSED}
+    assert [place.line for place in must_pass_of(found, "correct").not_passed] == [2]
+    assert named(verdict(several(correct=True), lost, rules=MUST)) == {"correct": FAILED}
+    assert named(verdict(several(correct=True), lost, rules={"errors": {"must-pass": True}})) == {"errors": FAILED}
+
+
+def must_pass_of(found: Verdict, metric: str) -> Check:
+    (check,) = (check for check in found.checks if (check.rule, check.metric) == (Rule.MUST_PASS, metric))
+    return check
+
+
+# --- to which datapoints ---------------------------------------------------------------------------------------------
 
 
 def test_a_metric_need_not_apply_to_every_datapoint_where_another_does() -> None:
-    found = verdict(several(safe=True), several(1, correct=True), several(2, correct=False, safe=True), rules={})
+    found = verdict(
+        several(safe=True, correct=None), several(1, correct=True), several(2, correct=False, safe=True), rules={}
+    )
     by_metric = {check.metric: check for check in found.checks}
     assert (by_metric["safe"].n, by_metric["safe"].status) == (2, PASSED)
     assert (by_metric["correct"].n, by_metric["correct"].status) == (2, FAILED)
 
 
 def test_a_metric_that_applies_to_no_tagged_datapoint_is_no_check_where_another_does() -> None:
-    found = verdict(several(safe=True), rules={}, others=[True, False])
+    found = verdict(several(safe=True, correct=None), rules={}, others=[True, False])
     assert named(found) == {"safe": PASSED}
 
 
 def test_a_datapoint_that_nothing_applies_to_has_not_passed() -> None:
-    found = verdict(several(tone=1), several(1, correct=True), rules={})
+    found = verdict(several(tone=1, correct=None), several(1, correct=True), rules={})
     (check,) = found.checks
     assert (check.status, [place.line for place in check.not_passed]) == (FAILED, [1])
 
@@ -303,7 +431,8 @@ def test_what_fails_is_what_was_tried_again(given: list[Any], rules: Mapping[str
     again = retry_rule(parse_thresholds(rules))
     attempts = tagged(given)
     found = named(judged(run(attempts, repeats=len(given)), None, {"errors": {"max": 1}, **rules}))
-    if found.get("correct") is FAILED and any(score is not None for score in given):
+    # Where nobody says that it has to apply, what does not is no reason to try again.
+    if FAILED in found.values() and (rules is MUST or any(score not in (True, None) for score in given)):
         assert any(map(again, attempts))
 
 
@@ -312,7 +441,20 @@ def test_only_tagged_datapoints_are_tried_again() -> None:
     assert again(tagged(False)[0])
     assert not again(tagged(True)[0])
     assert not again(replace(tagged(False)[0], tags=()))
-    assert not retry_rule(parse_thresholds({"correct": {"must-pass": False}}))(tagged(False)[0])
+    assert not retry_rule(parse_thresholds(EXEMPT))(tagged(False)[0])
+    assert retry_rule(parse_thresholds(EXEMPT))(tagged(FAULT)[0])
+
+
+def test_what_a_named_metric_does_not_apply_to_is_tried_again() -> None:
+    assert retry_rule(parse_thresholds(MUST))(tagged(None)[0])
+    assert not retry_rule(parse_thresholds({}))(tagged(None)[0])
+    assert summary(check_of(tagged(None, retry=True), tagged(True, at=1))) == (PASSED, Reason.MET, 1.0, 2)
+
+
+def test_where_a_metric_is_named_the_others_are_no_reason_to_try_again() -> None:
+    again = retry_rule(parse_thresholds({**MUST, "safe": {"kind": "rate", "min": 0}}))
+    assert not again(several(correct=True, safe=False)[0])
+    assert again(several(correct=False, safe=True)[0])
 
 
 def test_a_whole_run_of_tagged_datapoints_is_judged() -> None:

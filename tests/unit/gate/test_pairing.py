@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from builders import failed, run, scored
 from builders_verdict import CRASH, FAULT, Given, compared, judged, outcomes, pass_fail, scores
 from honeyhive.gate.checks import Reason, Status
-from honeyhive.gate.comparison import KEPT, MetricComparison, compare
+from honeyhive.gate.comparison import KEPT, Comparison, MetricComparison, compare
+from honeyhive.gate.must_pass import TAG
 from honeyhive.gate.verdict import Verdict
 from honeyhive.result import Outcome, RunResult, Score
 
@@ -92,6 +93,62 @@ def test_removing_failures_never_passes_unseen(passed: list[bool], data: st.Data
         assert [one.line for one in after.removed_datapoints] == [at + 1 for at in sorted(gone)]
         assert [one.scores["m"] for one in after.removed_datapoints] == [passed[at] for at in sorted(gone)]
         assert any("no longer in the dataset" in warning for warning in after.warnings)
+
+
+# --- what need not pass any more -------------------------------------------------------------------------------------
+
+
+def must_pass(*at: int, of: int = 6, edited: int = -1, **header: Any) -> RunResult:
+    """A run of some datapoints, of which these have to pass; one of them may have other content."""
+    found = [
+        replace(
+            one,
+            tags=(TAG,) if one.index in at else ("slow",),
+            content_hash="new" if one.index == edited else one.content_hash,
+        )
+        for one in outcomes("m", [True] * of)
+    ]
+    return run(random.Random(2).sample(found, of), evaluators=(), **header)
+
+
+def lines(comparison: Comparison) -> list[int | None]:
+    return [place.line for place in comparison.untagged]
+
+
+def test_datapoints_whose_tag_was_taken_off_are_named_in_the_order_of_the_dataset() -> None:
+    found = compare(must_pass(1), must_pass(0, 1, 3, 5))
+    assert [place.datapoint_id for place in found.untagged] == ["EXT-0000", "EXT-0003", "EXT-0005"]
+    assert lines(found) == [1, 4, 6]
+
+
+def test_a_datapoint_that_was_removed_with_its_tag_is_named_too() -> None:
+    found = compare(must_pass(0, of=3), must_pass(0, 1, 4))
+    assert (lines(found), found.removed) == ([2, 5], 3)
+
+
+def test_a_datapoint_is_the_same_though_its_content_changed() -> None:
+    assert lines(compare(must_pass(0, 1, edited=1), must_pass(0, 1))) == []
+    assert lines(compare(must_pass(0, edited=1), must_pass(0, 1))) == [2]
+
+
+def test_a_tag_that_is_new_or_still_there_is_none_that_is_missed() -> None:
+    assert lines(compare(must_pass(0, 1, 2), must_pass(0, 1))) == []
+    assert lines(compare(must_pass(0), None)) == []
+    assert lines(compare(must_pass(), must_pass())) == []
+
+
+def test_what_a_limited_run_did_not_come_to_has_kept_its_tag() -> None:
+    assert lines(compare(must_pass(0, of=3, limit=3), must_pass(0, 1, 4))) == [2]
+    assert lines(compare(must_pass(0, of=3, limit=9), must_pass(0, 1, 4))) == [2, 5]
+
+
+def test_no_more_untagged_datapoints_are_named_than_anybody_reads() -> None:
+    assert lines(compare(must_pass(of=80), must_pass(*range(80), of=80))) == list(range(1, KEPT + 1))
+
+
+def test_one_repeat_with_the_tag_is_enough() -> None:
+    both = [replace(one, tags=(TAG,) if one.repeat else ()) for one in outcomes("m", [[True, True]])]
+    assert lines(compare(run(both, repeats=2), must_pass(0, of=1))) == []
 
 
 # --- labels ----------------------------------------------------------------------------------------------------------

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import math
+import statistics
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,6 +15,8 @@ from builders import run, scored
 from builders_verdict import CRASH, FAULT, Given, judged, only_check, pass_fail, scores
 from honeyhive.gate.checks import Check, Reason, Rule, Status
 from honeyhive.gate.metrics import Direction, Kind
+from honeyhive.gate.plan import plan
+from honeyhive.gate.planning import repeats_for_rate, repeats_for_score
 from honeyhive.gate.verdict import Policies, Policy
 from honeyhive.result import EvaluatorRef, RunResult
 
@@ -175,6 +180,40 @@ def test_another_evaluator_is_another_metric() -> None:
 
 
 @pytest.mark.parametrize(
+    ("candidate", "baseline"),
+    [
+        ([True] * 9, [0.9] * 9),
+        ([True] * 9, [1, 0, 1, 1, 1, 1, 1, 1, 2]),
+        ([0.9] * 9, [True] * 9),
+        ([99] * 9, [False] * 9),
+    ],
+)
+def test_what_passes_or_fails_in_one_run_and_is_a_number_in_the_other_is_another_metric(
+    candidate: list[Given], baseline: list[Given]
+) -> None:
+    verdict = judged(scores("m", candidate), scores("m", baseline), {"m": {"max-drop": 0.1}})
+    assert [outcome(check) for check in verdict.checks] == [(UNDECIDED, Reason.NOT_COMPARABLE)]
+    assert verdict.exit_code == 4
+    said = of_scores(candidate, baseline, **{"max-drop": 0.1, "kind": "score"})
+    assert said.reason is not Reason.NOT_COMPARABLE
+
+
+def test_a_metric_that_was_another_in_the_baseline_is_bounded_as_what_it_is_now() -> None:
+    check = only_check(scores("m", [True] * 9 + [CRASH]), scores("m", [0.5] * 10), m={"min": 0.95})
+    assert (outcome(check), check.candidate, check.kind) == ((FAILED, Reason.BELOW_MIN), 0.9, Kind.RATE)
+    numbers = only_check(scores("m", [0.9] * 10), scores("m", [True] * 10), m={"min": 0.95})
+    assert (outcome(numbers), numbers.kind) == ((FAILED, Reason.BELOW_MIN), Kind.SCORE)
+
+
+def test_0_and_1_are_held_against_false_and_true() -> None:
+    check = of_scores([0] * 5 + [1] * 5, [True] * 10, **{"max-drop": 0.1})
+    assert (outcome(check), check.kind, check.worse) == ((FAILED, Reason.REGRESSED), Kind.RATE, 5)
+    assert of_scores([True] * 10, [0] * 5 + [1.0] * 5, **{"max-drop": 0.1}).reason is Reason.IMPROVED
+    crashed = of_scores([1] * 5 + [CRASH] * 5, [True] * 10, **{"max-drop": 0.1})
+    assert outcome(crashed) == (FAILED, Reason.REGRESSED)
+
+
+@pytest.mark.parametrize(
     ("candidate", "baseline"), [([0.5, CRASH], [0.5, 0.5]), ([0.5, 0.5], [0.5, FAULT]), ([0.5, [1, CRASH]], [0.5, 1])]
 )
 def test_errors_of_unknown_worth_leave_a_comparison_open(candidate: list[Given], baseline: list[Given]) -> None:
@@ -246,6 +285,7 @@ def test_a_drop_of_just_the_margin_is_not_beyond_it() -> None:
     assert of_counts(1000, 20, 0, 0.02).reason is Reason.NEAR_LIMIT
     assert of_counts(1000, 21, 0, 0.02).reason is Reason.REGRESSED
     assert of_scores([0.7] * 9, [0.8] * 9, **{"max-drop": 0.1}).reason is Reason.WITHIN_MARGIN
+    assert of_scores([0.7] * 2, [0.8] * 2, **{"max-drop": 0.1}).reason is Reason.LOW_POWER
 
 
 @given(
@@ -307,12 +347,12 @@ def test_worse_and_better_are_counted_for_pass_fail_only() -> None:
 
 
 def test_a_relative_margin_is_of_the_paired_baseline_mean() -> None:
-    check = only_check(scores("m", [8, 8, 100]), scores("m", [10, 10]), m={"max-drop": "25%"})
+    check = only_check(scores("m", [8] * 5 + [100]), scores("m", [10] * 5), m={"max-drop": "25%"})
     assert (check.limit, check.allowed, check.baseline, check.reason) == (2.5, "25%", 10.0, Reason.WITHIN_MARGIN)
 
 
 def test_a_share_of_a_negative_baseline_is_as_wide_as_of_a_positive_one() -> None:
-    check = of_scores([-12, -12], [-10, -10], **{"max-drop": "25%"})
+    check = of_scores([-12] * 5, [-10] * 5, **{"max-drop": "25%"})
     assert (check.limit, check.reason) == (2.5, Reason.WITHIN_MARGIN)
     assert of_scores([-13] * 9, [-10] * 9, **{"max-drop": "25%"}).reason is Reason.REGRESSED
 
@@ -351,6 +391,77 @@ def test_no_plan_has_more_datapoints_than_there_could_be() -> None:
     check = of_scores([0.1, 0.9, 0.4], [0.2, 0.1, 0.4], **{"max-drop": 1e-12})
     assert check.smallest_detectable is not None
     assert check.needed is None
+
+
+# --- how many repeats would do ---------------------------------------------------------------------------------------
+
+
+def repeated(candidate: list[Any], baseline: list[Any], **rules: Any) -> Check:
+    ours, theirs = (
+        scores("m", given, repeats=len(given[0]) if isinstance(given[0], list) else 1)
+        for given in (candidate, baseline)
+    )
+    return only_check(ours, theirs, m=rules)
+
+
+def test_how_many_repeats_show_the_margin_is_what_the_plan_says() -> None:
+    candidate, baseline = pass_fail(400, worse=9, better=4)
+    check = only_check(candidate, baseline, correct={"max-drop": 0.02})
+    assert (check.needed, check.repeats_needed) == (656, repeats_for_rate(0.02, 9 / 402, 400))
+    assert check.repeats_needed == 4
+    (planned,) = plan(candidate, baseline)
+    assert check.repeats_needed == next(row.repeats for row in planned.rows if row.hundredths == 2)
+
+
+def test_repeats_do_not_replace_datapoints_where_the_drop_falls_on_a_few_of_them() -> None:
+    check = of_counts(200, 9, 4, 0.02)
+    assert (check.needed, check.repeats_needed) == (998, None)
+
+
+SWINGS = [0.5, 0.9, 0.1, 0.4, 0.6, 0.7]
+
+
+def test_scores_need_as_many_repeats_as_make_the_datapoints_steady() -> None:
+    check = of_scores(SWINGS, SWINGS[::-1], **{"max-drop": 0.1})
+    deltas = [ours - theirs for ours, theirs in zip(SWINGS, SWINGS[::-1], strict=True)]
+    sd = statistics.stdev(deltas)
+    assert check.repeats_needed == repeats_for_score(0.1, sd, 6) == 10
+    twice = repeated([[s, s] for s in SWINGS], [[s, s] for s in SWINGS[::-1]], **{"max-drop": 0.1})
+    assert twice.repeats_needed == repeats_for_score(0.1, sd * math.sqrt(2), 6)
+    once_before = repeated([[s, s] for s in SWINGS], SWINGS[::-1], **{"max-drop": 0.1})
+    assert once_before.repeats_needed == repeats_for_score(0.1, sd * math.sqrt(4 / 3), 6)
+
+
+def test_what_no_more_than_the_repeats_there_are_would_show_takes_no_others() -> None:
+    assert of_scores(SWINGS, SWINGS[::-1], **{"max-drop": 0.9}).repeats_needed is None
+    steady = [[s] * 30 for s in SWINGS]
+    check = repeated(steady, SWINGS[::-1], **{"max-drop": 0.3})
+    assert check.needed is not None
+    assert check.repeats_needed is None
+
+
+def test_too_few_datapoints_for_any_test_are_not_helped_by_repeats() -> None:
+    check = of_scores(SWINGS[:3], SWINGS[3:], **{"max-drop": 0.01})
+    assert check.needed is not None
+    assert check.repeats_needed is None
+
+
+def test_repeats_of_a_latency_are_those_of_its_logarithm() -> None:
+    slow = timed(*(100 * 2**swing for swing in SWINGS))
+    fast = timed(*(100 * 2**swing for swing in SWINGS[::-1]))
+    check = only_check(slow, fast, latency_ms={"max-increase": "10%"})
+    sd = math.log(2) * statistics.stdev(ours - theirs for ours, theirs in zip(SWINGS, SWINGS[::-1], strict=True))
+    assert check.repeats_needed == repeats_for_score(math.log1p(0.1), sd, 6)
+
+
+def test_of_clusters_only_a_second_run_would_tell_what_repeats_are_worth() -> None:
+    in_talks = [
+        run([replace(one, metadata={"talk": one.index // 2}) for one in scores("m", given).outcomes], evaluators=())
+        for given in (SWINGS, SWINGS[::-1])
+    ]
+    check = only_check(in_talks[0], in_talks[1], m={"max-drop": 0.1, "cluster": "talk"})
+    assert check.needed is not None
+    assert check.repeats_needed is None
 
 
 @pytest.mark.parametrize("same", [[0.5] * 9, [0.5]])

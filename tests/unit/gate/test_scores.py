@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import math
 import sys
+import tracemalloc
 from array import array
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,11 +15,12 @@ from hypothesis import strategies as st
 from builders import evaluators, failed, run, scored
 from builders_verdict import CRASH, FAULT, Given, outcomes, scores
 from honeyhive.gate.aggregates import Aggregate
+from honeyhive.gate.chance import scores_by_datapoint
 from honeyhive.gate.checks import Place
 from honeyhive.gate.metrics import Direction, Kind, Metric, default_metric
 from honeyhive.gate.rows import Rows
 from honeyhive.gate.scores import Sample, ScoreTable
-from honeyhive.result import Fault, Outcome, Score
+from honeyhive.result import Fault, Outcome, Score, Scored
 
 RATE = Metric(name="m").of_kind(Kind.RATE)
 SCORE = Metric(name="m").of_kind(Kind.SCORE)
@@ -77,6 +80,110 @@ def test_none_is_not_applicable_and_neither_a_score_nor_an_error() -> None:
 def test_a_score_that_is_not_there_is_not_applicable() -> None:
     found = ScoreTable(run([scored("EXT-a", m=1), scored("EXT-b", other=2)]))
     assert means(found, ONE_TO_FIVE) == [1.0, None]
+
+
+# --- scores that are not there ---------------------------------------------------------------------------------------
+
+
+def named(*given: dict[str, Any] | Outcome, names: Sequence[str] = ("m",)) -> ScoreTable:
+    """A table of a run that names these evaluators, of the scores of each datapoint."""
+    found = [one if not isinstance(one, dict) else scored(f"EXT-{at}", **one) for at, one in enumerate(given)]
+    return ScoreTable(run(found, evaluators=evaluators(*names)))
+
+
+def test_a_score_of_a_named_evaluator_that_is_not_there_is_an_error() -> None:
+    found = named({"m": 5}, {}, {"m": None}, {"other": 3})
+    assert means(found, ONE_TO_FIVE) == [5.0, 1.0, None, 1.0]
+    assert faulty(found, ONE_TO_FIVE) == [False, True, False, True]
+    assert (found.errors, means(found, ERRORS)) == (2, [0.0, 1.0, 0.0, 1.0])
+    assert found.sample(ONE_TO_FIVE) == Sample(
+        measured=True, scores=array("d", [5, 1, 1]), count=4, errors=2, not_applicable=1
+    )
+
+
+def test_it_is_an_error_whether_it_comes_before_or_after_the_first_score() -> None:
+    assert means(named({}, {"m": True}), RATE) == [0.0, 1.0]
+    assert means(named({"m": True}, {}), RATE) == [1.0, 0.0]
+
+
+@pytest.mark.parametrize("given", [[{}, {}], [{}, {"m": None}], [{}, failed("EXT-9")], [{"other": 1}, {}]])
+def test_an_evaluator_that_no_outcome_has_a_score_of_is_not_measured(given: list[Any]) -> None:
+    found = named(*given)
+    assert not found.has("m")
+    assert found.errors == sum(not isinstance(one, dict) for one in given)
+
+
+def test_an_outcome_that_lacks_two_scores_went_wrong_once() -> None:
+    faults = {"n": Fault(type="E", message="")}
+    found = named({"m": 1, "n": 1, "p": 1}, {}, scored("EXT-2", {"faults": faults}), names=("m", "n", "p", "never"))
+    assert means(found, ERRORS) == [0.0, 1.0, 1.0]
+    for name, metric in {name: Metric(name=name).of_kind(Kind.RATE) for name in ("m", "n", "p")}.items():
+        assert faulty(found, metric) == [False, True, True], name
+        assert means(found, metric) == [1.0, 0.0, 0.0], name
+    assert not found.has("never")
+
+
+def test_a_repeat_that_lacks_its_score_counts_as_the_worst_of_its_datapoint() -> None:
+    repeats = [scored("EXT-a", {"repeat": at}, **given) for at, given in enumerate([{"m": 5}, {}, {"m": 3}])]
+    found = named(*repeats)
+    assert means(found, ONE_TO_FIVE) == [3.0]
+    assert means(found, ERRORS) == [1 / 3]
+
+
+def test_what_crashed_has_no_scores_to_lack() -> None:
+    found = named({"m": 1}, failed("EXT-b"))
+    assert (means(found, RATE), means(found, ERRORS)) == ([1.0, 0.0], [0.0, 1.0])
+
+
+def test_an_evaluator_under_the_name_of_a_built_in_metric_is_not_missed() -> None:
+    found = named({"latency_ms": 5.0}, {}, names=("latency_ms", "errors"))
+    assert (found.errors, means(found, LATENCY)) == (0, [1.5, 1.5])
+
+
+def test_a_label_that_is_not_there_is_not_the_expected_one() -> None:
+    rows = [scored("EXT-a", {"ground_truth": 3}, m=3), scored("EXT-b", {"ground_truth": 3})]
+    found = ScoreTable(run(rows, evaluators=evaluators("m")), labels=["m"])
+    assert (means(found, LABELS), found.errors) == ([1.0, 0.0], 1)
+
+
+def test_the_tagged_outcomes_know_what_they_lack_and_so_do_their_retries() -> None:
+    lacks = scored("EXT-a", {"tags": ("must-pass",), "retry": scored("EXT-a", n=1)}, n=0)
+    (kept,) = named(lacks, {"m": 1}, names=("m", "n")).tagged[0]
+    assert isinstance(kept, Scored)
+    assert isinstance(kept.retry, Scored)
+    assert kept.faults.keys() == kept.retry.faults.keys() == {"m"}
+
+
+def test_the_repeats_tell_of_what_is_not_there_as_the_table_does() -> None:
+    given: list[dict[str, Any]] = [{"m": 5}, {}, {"m": None}, {"m": 4}]
+    whole = run(
+        [scored("EXT-a", {"repeat": at}, **one) for at, one in enumerate(given)],
+        repeats=4,
+        evaluators=evaluators("m", "never"),
+    )
+    found = scores_by_datapoint(whole, [ONE_TO_FIVE, ERRORS])
+    assert [list(found[name]["EXT-a"]) for name in ("m", "errors")] == [[5.0, 1.0, 4.0], [0.0, 1.0, 0.0, 0.0]]
+    table_of_it = ScoreTable(whole)
+    assert means(table_of_it, ONE_TO_FIVE) == [10 / 3]
+    assert means(table_of_it, ERRORS) == [0.25]
+
+
+def test_what_is_not_there_takes_a_few_bytes_a_datapoint() -> None:
+    count = 10_000
+
+    def most(given: dict[str, Any]) -> int:
+        """The most memory that reading such a run takes."""
+        outcomes_of = (scored(str(at), **(given if at else {"m": 1, "n": 1})) for at in range(count))
+        tracemalloc.start()
+        ScoreTable(replace(run(evaluators=evaluators("m", "n")), outcomes=outcomes_of))
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return peak
+
+    assert (most({}) - most({"m": 1, "n": 1})) / count < 40
+
+
+# --- the rest of one datapoint ---------------------------------------------------------------------------------------
 
 
 def test_where_a_run_says_both_the_error_counts_and_not_the_score() -> None:

@@ -170,8 +170,30 @@ def test_a_constant_shift_is_left_to_the_sign_test(shift: float, n: int) -> None
     test = paired_t([shift * (1 + 1e-16 * (i % 2)) for i in range(n)])
     ps = (close(0.5**n), 1.0)
     assert (test.p, test.p_better) == (ps if shift < 0 else ps[::-1])
-    assert test.lower == test.estimate == test.upper == pytest.approx(shift)
+    assert test.estimate == pytest.approx(shift)
+    assert (test.lower, test.upper) == ((None, None) if n == 2 else (test.estimate, test.estimate))
     assert (test.sd, test.se, test.df) == (0.0, 0.0, n - 1)
+
+
+@pytest.mark.parametrize("shift", [-0.25, 0.25])
+@pytest.mark.parametrize(("n", "known"), [(2, False), (4, False), (5, True), (6, True)])
+def test_a_constant_shift_has_limits_only_where_the_sign_test_sees_it(shift: float, n: int, known: bool) -> None:
+    limits = {
+        "deltas": paired_t([shift] * n),
+        "clusters": clustered_t([shift] * 3 * n, [at % n for at in range(3 * n)]),
+        "costs": ratio_of_totals([4.0, 8.0, 2.0, 6.0, 1.0, 3.0][:n], [x * (1 - shift) for x in (4, 8, 2, 6, 1, 3)][:n]),
+        "times": paired_log_t([4.0] * n, [4.0 * (1 - shift)] * n),
+    }
+    for what, test in limits.items():
+        assert test.se == 0, what
+        assert test.estimate == close(shift), what
+        assert (test.lower, test.upper) == ((close(shift), close(shift)) if known else (None, None)), what
+        assert (test.ratio_lower is None) == (not known or what in ("deltas", "clusters")), what
+
+
+def test_clusters_that_shift_alike_count_as_one_each() -> None:
+    few = clustered_t([-0.25] * 40, [at % 4 for at in range(40)])
+    assert (few.lower, few.upper, few.p) == (None, None, close(0.5**4))
 
 
 def test_a_shift_that_differs_by_rounding_alone_is_constant() -> None:

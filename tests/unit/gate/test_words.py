@@ -534,9 +534,9 @@ def test_what_passed_needs_no_advice(reason: Reason) -> None:
     ("found", "way_out"),
     [
         (regressed(), "a larger `max-drop`"),
-        (low_power(), "Add datapoints (to see a drop of 5 pts takes about 650, there are 50) or set `repeats`; "),
-        (low_power(), "`honeyhive compare --plan CANDIDATE BASELINE` shows how many settle it."),
-        (low_power(needed=None), "Add datapoints or set `repeats`; `honeyhive compare --plan CANDIDATE BASELINE`"),
+        (low_power(), "Add datapoints (to see a drop of 5 pts takes about 650, there are 50), or allow more with"),
+        (low_power(), "`honeyhive compare --plan CANDIDATE BASELINE` shows how many settle it, best on two runs of"),
+        (low_power(needed=None), "Add datapoints. `honeyhive compare --plan CANDIDATE BASELINE` shows"),
         (low_power(clusters=10.0), "takes about 650 in 130 clusters, there are 50"),
         (low_power(**LOWER), "to see a rise of 5 pts"),
         (low_power(limit=0.0), "No number of datapoints rules out the smallest drop: allow a little"),

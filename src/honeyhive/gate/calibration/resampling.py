@@ -10,7 +10,7 @@ from functools import cached_property
 from itertools import chain, filterfalse, permutations
 from random import Random
 
-from honeyhive.gate.comparison import Comparison, MetricComparison, settled
+from honeyhive.gate.comparison import Comparison, MetricComparison, kind_changed, settled
 from honeyhive.gate.metrics import Kind, Metric, default_metric
 from honeyhive.gate.must_pass import Tagged
 from honeyhive.gate.pairs import PairedScores
@@ -40,7 +40,8 @@ class Column:
     """One metric of all runs by place; NaN, with which nothing is computed, where a datapoint has no score.
 
     `faulty` marks where an error stands for which no worst score is known. `clusters` numbers the group of each
-    datapoint, where some depend on each other. `measured` and `binary` (nothing but 0 and 1) are by run.
+    datapoint, where some depend on each other. `measured` and `binary` (nothing but 0 and 1) are by run. `kind_changed`
+    is whether it is not the same metric in all of them.
     """
 
     metric: Metric
@@ -49,6 +50,7 @@ class Column:
     clusters: Sequence[int] | None = field(repr=False)
     measured: Sequence[bool]
     binary: Sequence[bool]
+    kind_changed: bool = False
 
     @property
     def measured_everywhere(self) -> bool:
@@ -86,6 +88,7 @@ class Column:
             baseline=theirs,
             pairs=self.paired(draw).tested() if compared else None,
             unbounded_errors=ours.errors + theirs.errors > 0,
+            kind_changed=self.kind_changed,
         )
 
     def _side(self, places: Sequence[int], runs: Sequence[int]) -> Sample:
@@ -125,7 +128,7 @@ class Pool:
             "i", sorted(shared, key=lambda row: (self._rows.position(row), self._rows.place(row).datapoint_id))
         )
         names = dict.fromkeys([*declared, *(name for table in self.tables for name in table.metrics)])
-        metrics = [settled(declared.get(name) or default_metric(name), self.tables) for name in names]
+        metrics = [declared.get(name) or default_metric(name) for name in names]
         self.columns: Mapping[str, Column] = {metric.name: self._column(metric) for metric in metrics}
         self._members = self._units()
         n = len(self)
@@ -197,7 +200,8 @@ class Pool:
         rows = sorted(found, key=self._rows.position)
         return tuple(Tagged(place=self._rows.place(row), outcomes=tuple(found[row])) for row in rows)
 
-    def _column(self, metric: Metric) -> Column:
+    def _column(self, declared: Metric) -> Column:
+        metric = settled(declared, self.tables)
         found = [table.scores(metric) for table in self.tables]
         by_run = [self._scores(of_run) for of_run in found]
         faulty = [metric.errors_unbounded and of_run.is_faulty(row) for of_run in found for row in self.shared]
@@ -208,6 +212,7 @@ class Pool:
             clusters=None if metric.cluster is None else _numbered(self._rows.clusters(metric.cluster, self.shared)),
             measured=[not all(map(math.isnan, scores)) for scores in by_run],
             binary=[table.all_or_nothing(metric.name) for table in self.tables],
+            kind_changed=kind_changed(declared, self.tables),
         )
 
     def _scores(self, of_run: RunScores) -> array[float]:
