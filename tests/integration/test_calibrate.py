@@ -87,6 +87,29 @@ def test_the_same_files_and_seed_give_the_same_answer_in_another_process(tmp_pat
     assert json.loads(first.stdout)["resampled"] != json.loads(other.stdout)["resampled"]
 
 
+def test_the_order_in_which_the_datapoints_finished_changes_nothing(tmp_path: Path) -> None:
+    files = [rerun(tmp_path, 1), rerun(tmp_path, 2)]
+    first = calibrate(tmp_path, *files, "--thresholds", RULES).stdout
+    for file in files:
+        header, *outcomes, end = file.read_text("utf-8").splitlines()
+        Random(7).shuffle(outcomes)
+        file.write_text("\n".join([header, *outcomes, end]) + "\n", "utf-8")
+    assert calibrate(tmp_path, *files, "--thresholds", RULES).stdout == first
+
+
+def test_datapoints_that_must_pass_and_do_not_always_are_named(tmp_path: Path) -> None:
+    for number in (1, 2):
+        outcomes = [
+            scored(f"EXT-{at}", {"index": at, "tags": ["must-pass"] if at == 3 else []}, correct=at != 3 or number == 1)
+            for at in range(30)
+        ]
+        write_run(tmp_path / f"run-{number}.jsonl", outcomes, run_id=f"run-{number}")
+    printed = calibrate(tmp_path, "run-1.jsonl", "run-2.jsonl", "--thresholds", "correct: {max-drop: 0.1}").stdout
+    assert "1 of 2 ordered pairs failed" in printed
+    assert "warning: not every run passes EXT-3, which must pass" in printed
+    assert "by more than chance" not in printed
+
+
 def test_the_json_is_a_file_or_all_that_is_printed(tmp_path: Path) -> None:
     files = [rerun(tmp_path, number, n=20) for number in (1, 2)]
     printed = calibrate(tmp_path, *files, "--json", "-")

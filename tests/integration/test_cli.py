@@ -393,6 +393,17 @@ def test_a_comparison_without_thresholds_says_what_could_be_written(runs: Projec
     assert "    thresholds:\n      exact: {max-drop: 0.02}\n" in done.err
 
 
+def test_a_rate_with_scores_beyond_one_is_no_rate(runs: Project) -> None:
+    scores = [{"type": "outcome", "datapoint_id": f"EXT-{at}", "scores": {"q": 85}, "error": None} for at in range(3)]
+    header = {"type": "run", "run_id": "hundred", "expected": 3}
+    lines = [header, *scores, {"type": "end", "finished": 3, "status": "completed"}]
+    runs.write("hundred.jsonl", "".join(json.dumps(line) + "\n" for line in lines))
+    rules = "q: {kind: rate, min: 0.9}"
+    done = runs.honeyhive("compare", "hundred.jsonl", "hundred.jsonl", "--thresholds", rules)
+    assert done.exit_code == 2
+    assert "thresholds.q: a rate goes from 0 to 1, and it has scores beyond that" in done.error
+
+
 def test_the_thresholds_of_the_file_judge_the_run_of_that_name(runs: Project) -> None:
     rules: Any = {"exact": {"min": 0.6}}
     runs.config({"name": "other"}, {"name": "qa", "thresholds": rules})

@@ -90,6 +90,13 @@ def test_a_plan_of_two_runs_goes_by_their_pairs(project: Project) -> None:
     assert (done.exit_code, done.err, done.out) == (0, "", PAIRS)
 
 
+def test_a_run_against_itself_tells_nothing(project: Project) -> None:
+    (project.folder / "copy.jsonl").write_bytes((project.folder / "candidate.jsonl").read_bytes())
+    done = project.honeyhive("compare", "--plan", "candidate.jsonl", "copy.jsonl")
+    assert done.exit_code == 2
+    assert "copy.jsonl: the same run as candidate.jsonl" in done.error
+
+
 def test_a_terminal_or_its_width_change_nothing(project: Project) -> None:
     env = {"FORCE_COLOR": "1", "COLUMNS": "20", "TTY_COMPATIBLE": "1", "TTY_INTERACTIVE": "1"}
     assert project.honeyhive("compare", "--plan", "candidate.jsonl", "baseline.jsonl", env=env).out == PAIRS

@@ -116,6 +116,25 @@ def test_what_belongs_to_one_experiment_is_not_given_to_several(folder: Path) ->
     assert [experiment.baseline for experiment in load(folder, {"baseline": "none"}).experiments] == ["none", "none"]
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        "exact: {min: 0.5}, errors: {max: 0}",
+        "{exact: {min: 0.5}, errors: {max: 0}}",
+        "exact: {min: 0.5}\nerrors: {max: 0}",
+        ("exact: {min: 0.5}", "errors: {max: 0}"),
+    ],
+)
+def test_several_thresholds_are_one_line_several_or_given_one_by_one(folder: Path, given: Any) -> None:
+    (experiment,) = load(folder, {"thresholds": given}, whole=False).experiments
+    assert {threshold.name for threshold in experiment.parsed_thresholds()} == {"exact", "errors"}
+
+
+def test_rules_of_one_metric_given_twice_are_refused(folder: Path) -> None:
+    said = refused(folder, {"thresholds": ("exact: {min: 0.5}", "exact: {max-drop: 0}")}, whole=False)
+    assert said == "thresholds.exact: given twice (put its rules into one mapping)"
+
+
 def test_thresholds_from_outside_take_the_place_of_those_in_the_file(folder: Path) -> None:
     given = load(folder, {}, experiment="qa", thresholds="exact: {max-drop: 1e-3}\nlatency_ms: {max: 500ms}")
     exact, latency = given.experiments[0].parsed_thresholds()

@@ -573,6 +573,15 @@ def test_what_is_declared_to_pass_or_fail_may_have_to(name: str, kind: str) -> N
     assert parse_threshold(name, {"must-pass": True, "kind": kind}).must_pass is True
 
 
+def test_nothing_but_max_increase_makes_failing_better_than_passing() -> None:
+    threshold = parse_threshold("correct", {"max-increase": 0.02})
+    assert threshold.settled(Kind.SCORE).metric.direction is Direction.LOWER
+    with pytest.raises(ConfigError, match="correct passes or fails, and passing is better"):
+        threshold.settled(Kind.RATE)
+    said_so = parse_threshold("toxic", {"max-increase": 0.02, "direction": "lower"})
+    assert said_so.settled(Kind.RATE).metric.direction is Direction.LOWER
+
+
 # --- there and back --------------------------------------------------------------------------------------------------
 
 numbers = st.floats(allow_nan=False, allow_infinity=False)

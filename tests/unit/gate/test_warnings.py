@@ -185,3 +185,20 @@ def test_everything_worth_a_word_is_said() -> None:
         "`m` applies to 50.0 % of the datapoints, in the baseline to 100 %",
         "1 repeat of each datapoint, in the baseline 2",
     ]
+
+
+def test_a_tag_that_was_taken_off_is_named() -> None:
+    tagged = [scored(f"EXT-{at}", {"index": at, "line": at + 1, "tags": ("must-pass",)}, m=True) for at in range(2)]
+    without = [scored("EXT-0", {"line": 1}, m=True), tagged[1]]
+    assert warned(run(without), run(tagged)) == [
+        "no longer tagged `must-pass`, as in the baseline: `EXT-0`; whether they pass is nobody's business now"
+    ]
+    assert warned(run(tagged), run(tagged)) == []
+
+
+def test_a_cap_is_about_those_that_did_not_crash() -> None:
+    candidate = run([failed("EXT-0", {"duration_ms": None}), scored("EXT-1", {"index": 1}, m=True)])
+    assert list(warnings.of(compared(candidate, None), {"latency_ms"})) == [
+        "`latency_ms` is of 1 of 2 datapoints: what went wrong has none"
+    ]
+    assert list(warnings.of(compared(candidate, None))) == []
