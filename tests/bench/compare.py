@@ -12,13 +12,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
+from ratios import Row, report
 
 from honeyhive.documents import compact_json
 from honeyhive.gate.comparison import compare
@@ -33,26 +31,6 @@ THRESHOLDS: dict[str, Any] = {
     "latency_ms.p95": {"max": "2s"},
     "errors": {"max": 0.05},
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class Row:
-    """One line of the table: what was measured, the bound, and how far ours may be from it."""
-
-    what: str
-    ours: float
-    unit: str
-    bound: float
-    bound_is: str
-    allowed: float
-
-    @property
-    def ratio(self) -> float:
-        return self.ours / self.bound
-
-    @property
-    def met(self) -> bool:
-        return self.ratio <= self.allowed
 
 
 def write_run(path: Path, count: int, seed: int) -> None:
@@ -145,14 +123,7 @@ def main(arguments: list[str]) -> int:
     if arguments[:1] == ["--measure"]:
         print_measured(Path(arguments[1]), Path(arguments[2]), int(arguments[3]))
         return 0
-    table = Table("", "ours", "bound", "ratio", "allowed", "met")
-    everything = True
-    for row in rows(100_000 if "--quick" in arguments else 1_000_000):
-        everything = everything and row.met
-        ours, bound = f"{row.ours:,.3g} {row.unit}", f"{row.bound:,.3g} ({row.bound_is})"
-        table.add_row(row.what, ours, bound, f"{row.ratio:.2f}", f"≤ {row.allowed:g}", "yes" if row.met else "NO")
-    Console(width=160).print(table)
-    return 0 if everything else 1
+    return report(rows(100_000 if "--quick" in arguments else 1_000_000))
 
 
 if __name__ == "__main__":

@@ -16,40 +16,18 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
-from rich.console import Console
-from rich.table import Table
+from ratios import Row, report
 
 from honeyhive.experiments.core import Experiment, run_experiment
 from honeyhive.experiments.dataset import Dataset
 from honeyhive.experiments.evaluators import to_evaluator
 
 WORKERS = 10
-
-
-@dataclass(frozen=True, kw_only=True)
-class Row:
-    """One line of the table: what was measured, the bound, and how far ours may be from it."""
-
-    what: str
-    ours: float
-    unit: str
-    bound: float
-    bound_is: str
-    allowed: float
-
-    @property
-    def ratio(self) -> float:
-        return self.ours / self.bound
-
-    @property
-    def met(self) -> bool:
-        return self.ratio <= self.allowed
 
 
 def no_op(inputs: dict[str, Any]) -> str:
@@ -210,14 +188,7 @@ def main(arguments: list[str]) -> int:
     if arguments[:1] == ["--write"]:
         write_dataset(Path(arguments[1]), int(arguments[2]), size=1_000)
         return 0
-    table = Table("", "ours", "bound", "ratio", "allowed", "met")
-    everything = True
-    for row in rows(quick="--quick" in arguments):
-        everything = everything and row.met
-        ours, bound = f"{row.ours:,.3g} {row.unit}", f"{row.bound:,.3g} ({row.bound_is})"
-        table.add_row(row.what, ours, bound, f"{row.ratio:.2f}", f"≤ {row.allowed:g}", "yes" if row.met else "NO")
-    Console(width=160).print(table)
-    return 0 if everything else 1
+    return report(rows(quick="--quick" in arguments))
 
 
 if __name__ == "__main__":
