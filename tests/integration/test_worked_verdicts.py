@@ -420,10 +420,9 @@ def test_the_chance_that_all_repeats_pass_is_told(tmp_path: Path) -> None:
 
 @needs_shared
 @pytest.mark.parametrize("ordered", list(permutations(range(4), 2)), ids=str)
-@pytest.mark.parametrize("margin", [0, 0.02, 0.05])
-def test_no_two_trials_of_the_same_agent_fail(ordered: tuple[int, int], margin: float, tmp_path: Path) -> None:
+def test_no_two_trials_of_the_same_agent_fail(ordered: tuple[int, int], tmp_path: Path) -> None:
     candidate, baseline = (system("tau_bench_airline_gpt4o", f"trial{trial}", "reward") for trial in ordered)
-    rules = {"max-drop": margin, "kind": "rate"}
+    rules = {"max-drop": 0, "kind": "rate"}  # what does not fail here fails with no larger margin
     case = Worked(
         title="", metric="reward", candidate=candidate, baseline=baseline, rules=rules, expected={}, exit_code=0
     )
