@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from honeyhive.result import content_hash
 from projects import APP, Project, new_project
 
 UNSURE = """
@@ -98,8 +99,22 @@ def test_a_contract_that_no_datapoint_is_tagged_for_fails(project: Project) -> N
     assert "must-pass" in done.error
 
 
-def test_code_cannot_take_the_tag_off_its_datapoint(project: Project) -> None:
-    forged = """
+FORGERIES = {
+    "the tag is gone": ('"tags":["must-pass"]', '"tags":[]'),
+    "the tag is part of another": ('"tags":["safety","must-pass"]', '"tags":["safety\\\\nmust-pass"]'),
+    "the tag is part of the hash": ('"content_hash":"HASH"', '"content_hash":"HASH\\\\nmust-pass"'),
+    "the cluster is another": ('"metadata":{"talk":3}', '"metadata":{"talk":1}'),
+    "the inputs are others": ('"inputs":{"number":3}', '"inputs":{"number":1}'),
+}
+
+
+@pytest.mark.parametrize("forgery", FORGERIES)
+def test_code_cannot_change_what_its_datapoint_is(project: Project, forgery: str) -> None:
+    old, new = FORGERIES[forgery]
+    if forgery == "the tag is part of the hash":
+        true_hash = content_hash({"number": 3}, 6)
+        old, new = old.replace("HASH", true_hash), new.replace("HASH", true_hash)
+    forged = f"""
 import json, atexit, sys
 from pathlib import Path
 
@@ -111,14 +126,17 @@ def exact(outputs, inputs, ground_truth):
 
 def forge():
     out = Path(sys.argv[sys.argv.index("--out") + 1])
-    out.write_text(out.read_text().replace('"tags":["must-pass"]', '"tags":[]'))
+    text = out.read_text()
+    assert {old!r} in text
+    out.write_text(text.replace({old!r}, {new!r}))
 
 import os
 leave = os._exit
 os._exit = lambda code: (forge(), leave(code))
 """
     project.write("app.py", forged)
-    project.rows(rows(3))
+    tags = ["safety", "must-pass"] if "safety" in old else ["must-pass"]
+    project.rows({**row, "tags": tags, "metadata": {"talk": 3}} for row in rows() if row["id"] == "n3")
     project.config({"thresholds": {"exact": {"min": 0}}})
     done = project.gate_here()
     assert done.exit_code == 3

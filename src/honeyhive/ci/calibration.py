@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from decimal import Context
@@ -14,13 +13,13 @@ from typing import Any
 from honeyhive.ci.commands import neutralise
 from honeyhive.ci.runs import read_whole_run, refuse_same_run
 from honeyhive.ci.settings import Settings
+from honeyhive.documents import yaml_scalar
 from honeyhive.gate.calibration.calibrate import CalibratedCheck, Calibration, Noise, Tally, calibrate
 from honeyhive.gate.calibration.sensitivity import POWER
 from honeyhive.gate.checks import Rule
 from honeyhive.gate.markdown import NAME, one_line
 from honeyhive.gate.numbers import NOTHING, amount, chance, count, datapoints, rate
 
-_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
 _WIDE = 240
 """Nobody folds the lines of a log."""
 
@@ -171,7 +170,7 @@ def _block(found: Calibration) -> Iterator[str]:
     yield "    thresholds:"
     for name, settings in found.suggested.items():
         rules = ", ".join(f"{key}: {_value(key, value)}" for key, value in settings.items())
-        yield f"      {_yaml(name)}: {{{rules}}}{_price(found, name)}"
+        yield f"      {yaml_scalar(name)}: {{{rules}}}{_price(found, name)}"
 
 
 def _price(found: Calibration, name: str) -> str:
@@ -182,11 +181,4 @@ def _price(found: Calibration, name: str) -> str:
 
 def _value(key: str, value: Any) -> str:
     """A value of a threshold as YAML: numbers and our own words as they are, what the user named in quotes."""
-    return _yaml(value) if key == "cluster" else value if isinstance(value, str) else json.dumps(value)
-
-
-def _yaml(text: str) -> str:
-    """A stranger's text as a YAML scalar on one line, in which nothing acts."""
-    if _PLAIN.fullmatch(text) and text.lower() not in ("true", "false", "null"):
-        return text
-    return '"' + "".join(c if c.isprintable() and c not in '"\\#' else f"\\U{ord(c):08X}" for c in text) + '"'
+    return yaml_scalar(value) if key == "cluster" else value if isinstance(value, str) else json.dumps(value)

@@ -13,7 +13,7 @@ from honeyhive.ci.worker import Ending
 from honeyhive.errors import Cancelled, DatasetError, HoneyHiveError, InputError, RunFileError
 from honeyhive.experiments.dataset import Datapoint, Dataset
 from honeyhive.gate.broken import Broken, broken_by
-from honeyhive.result import RunResult
+from honeyhive.result import Failed, Outcome, RunResult, content_hash
 from honeyhive.runfile import read_run
 
 Key = tuple[str, int]
@@ -77,8 +77,8 @@ def _count(run: RunResult, experiment: ExperimentConfig, dataset: Dataset) -> Co
         raise RunFileError("the run file is that of another run", hint="something else has written to it: run again")
     seen: set[Key] = set()
     for outcome in run.outcomes:
-        known = dataset.knows(outcome.datapoint_id, outcome.content_hash, outcome.tags)
-        if not known or outcome.repeat >= experiment.repeats:
+        known = dataset.knows(outcome.datapoint_id, outcome.content_hash, outcome.tags, outcome.metadata)
+        if not known or not _has_its_content(outcome) or outcome.repeat >= experiment.repeats:
             raise RunFileError(
                 f"the run file holds a datapoint that is not in the dataset: {outcome.datapoint_id[:100]}",
                 hint="something else has written to it: run again",
@@ -86,6 +86,12 @@ def _count(run: RunResult, experiment: ExperimentConfig, dataset: Dataset) -> Co
         seen.add(outcome.key)
     missing = () if len(seen) == expected else _missing(experiment, dataset, seen)
     return Counted(finished=len(seen), missing=missing)
+
+
+def _has_its_content(outcome: Outcome) -> bool:
+    """Whether inputs and ground truth are those of the hash; what could not be recorded has neither."""
+    unrecorded = isinstance(outcome, Failed) and outcome.inputs is None and outcome.ground_truth is None
+    return unrecorded or content_hash(outcome.inputs, outcome.ground_truth) == outcome.content_hash
 
 
 def _missing(experiment: ExperimentConfig, dataset: Dataset, present: Set[Key] = frozenset()) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,15 +15,20 @@ from honeyhive.ci.install import install
 from honeyhive.ci.runs import Baseline, read_baseline
 from honeyhive.ci.settings import NO_BASELINE, Settings
 from honeyhive.ci.worker import child_environment, run_in_child
+from honeyhive.documents import yaml_scalar
 from honeyhive.errors import Cancelled, ConfigError, HoneyHiveError, RunFileError
 from honeyhive.experiments.dataset import Columns, Dataset
 from honeyhive.gate.broken import Broken, Finding, broken_by
 from honeyhive.gate.comparison import Comparison, compare
+from honeyhive.gate.markdown import NAME, one_line
 from honeyhive.gate.metrics import BUILT_IN, LATENCY, Direction, Kind, Metric
 from honeyhive.gate.thresholds import Threshold, with_default_errors
 from honeyhive.gate.verdict import Case, judge
 from honeyhive.result import RunResult
 from honeyhive.runfile import set_aside
+
+_NAMED = 10
+"""How many metrics a message names."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +123,7 @@ def make_case(
     if not thresholds and not comparison.tagged:
         seen = sorted(comparison.metrics, key=lambda metric: metric in BUILT_IN)
         raise ConfigError(
-            f"no threshold: there is nothing to decide. It saw {', '.join(seen)}",
+            f"no threshold: there is nothing to decide. It saw {_listed(seen)}",
             hint="put the block above into your experiment in honeyhive.yml, with the limits that you want",
             details=_block_to_paste(comparison),
         )
@@ -220,8 +225,13 @@ def _not_run(item: _Prepared) -> Broken:
 def _block_to_paste(comparison: Comparison) -> str:
     """Thresholds that fit what was seen, to start from."""
     names = [name for name in comparison.metrics if name not in BUILT_IN] or [LATENCY]
-    rules = (f"      {name}: {_usual_rule(comparison.metrics[name].metric)}" for name in names)
+    rules = (f"      {yaml_scalar(name)}: {_usual_rule(comparison.metrics[name].metric)}" for name in names)
     return "\n".join(["    thresholds:", *rules])
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = [one_line(name, NAME) for name in names[:_NAMED]]
+    return ", ".join(shown) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
 
 
 def _usual_rule(metric: Metric) -> str:

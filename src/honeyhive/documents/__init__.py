@@ -7,7 +7,7 @@ merges, nothing nested deeper than `MAX_DEPTH`. What is refused is refused by li
 from honeyhive.documents.json_text import load_json, load_json_prefix
 from honeyhive.documents.malformed import MAX_DEPTH, Malformed, shown
 from honeyhive.documents.plain import canonical_json, compact_json, plain
-from honeyhive.documents.yaml_text import YamlDocument, load_yaml
+from honeyhive.documents.yaml_text import YamlDocument, load_yaml, yaml_scalar
 
 __all__ = [
     "MAX_DEPTH",
@@ -20,4 +20,5 @@ __all__ = [
     "load_yaml",
     "plain",
     "shown",
+    "yaml_scalar",
 ]

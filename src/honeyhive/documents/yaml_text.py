@@ -144,3 +144,13 @@ def _place(event: Any) -> tuple[int, int]:
 def _at_mark(event: Any, message: str) -> Malformed:
     line, column = _place(event)
     return Malformed(message, line=line, column=column)
+
+
+_PLAIN_SCALAR = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
+
+
+def yaml_scalar(text: str) -> str:
+    """A text as a scalar on one line, which `load_yaml` reads as the same text, and in which nothing acts."""
+    if _PLAIN_SCALAR.fullmatch(text) and text.lower() not in ("true", "false", "null"):
+        return text
+    return '"' + "".join(c if c.isprintable() and c not in '"\\#' else f"\\U{ord(c):08X}" for c in text) + '"'

@@ -201,7 +201,7 @@ class _Run:
 
 
 def _recorded(outcome: Outcome, to_line: Callable[[Outcome], bytes]) -> tuple[Outcome, bytes]:
-    """The outcome and its line; `Failed`, and without the values of the datapoint, where they cannot be written."""
+    """The outcome and its line; `Failed`, and without inputs and ground truth, where they cannot be written."""
     line = attempt(lambda: to_line(outcome))
     if not isinstance(line, Fault):
         return outcome, line
@@ -217,6 +217,7 @@ def _unrecordable(outcome: Outcome, reason: Fault) -> Failed:
         content_hash=outcome.content_hash,
         line=outcome.line,
         tags=outcome.tags,  # they say that it must pass
+        metadata=outcome.metadata,
         duration_ms=outcome.duration_ms,
         session_id=outcome.session_id,
         fault=Fault(type=reason.type, message=f"its result cannot be recorded: {reason.message}"),

@@ -11,7 +11,7 @@ from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
 
-from honeyhive.documents import compact_json, shown
+from honeyhive.documents import canonical_json, compact_json, plain, shown
 from honeyhive.errors import DatasetError
 from honeyhive.experiments.datapoint import (
     Columns,
@@ -82,16 +82,20 @@ class Dataset:
         """How many datapoints iterating gives."""
         return self.count
 
-    def knows(self, datapoint_id: str, content_hash: str, tags: Sequence[str] = ()) -> bool:
-        """Whether one of the datapoints has this id, this content and these tags."""
-        return _has(self._known, _digest("\n".join((datapoint_id, content_hash, *tags))))
+    def knows(
+        self, datapoint_id: str, content_hash: str, tags: Sequence[str] = (), metadata: Mapping[str, Any] | None = None
+    ) -> bool:
+        """Whether one of the datapoints has this id, this content, these tags and this metadata."""
+        return _has(self._known, _digest(_identity(datapoint_id, content_hash, tags, metadata or {})))
 
     def _read_whole(self, name: Naming) -> tuple[array[int], str]:
         """Every row once: the sorted digests of what `knows` answers for, and the dataset's id."""
         known, ids = array("Q"), hashlib.md5(usedforsecurity=False)
         for datapoint in self._read(name, None):
             if self.limit is None or datapoint.index < self.limit:
-                known.append(_digest("\n".join((datapoint.id, datapoint.content_hash, *datapoint.tags))))
+                known.append(
+                    _digest(_identity(datapoint.id, datapoint.content_hash, datapoint.tags, datapoint.metadata))
+                )
                 ids.update(f"{datapoint.id}\n".encode())
         return _sorted(known), prefixed(ids.hexdigest()[:24])
 
@@ -210,8 +214,17 @@ class _Distinct:
         return name
 
 
+def _identity(datapoint_id: str, content_hash: str, tags: Sequence[str], metadata: Mapping[str, Any]) -> str:
+    return canonical_json([datapoint_id, content_hash, list(tags), plain(metadata)])
+
+
+_KEY = os.urandom(16)
+"""So that nobody who does not know it can make another text with the digest of a datapoint."""
+
+
 def _digest(text: str) -> int:
-    return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
+    digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8, key=_KEY)
+    return int.from_bytes(digest.digest(), "big")
 
 
 def _sorted(digests: array[int]) -> array[int]:

@@ -108,12 +108,11 @@ class Trial:
         with tracer.active():
             datapoint = self.datapoint
             given = {"inputs": datapoint.inputs, "ground_truth": datapoint.ground_truth, "datapoint": datapoint.row}
-            # The function gets a copy: what it does to its inputs is not what it is judged by, nor what is recorded.
-            copied = attempt(lambda: copy.deepcopy(given))
+            # Each gets a copy: what the user's code does to its inputs is not what is judged by, nor what is recorded.
             with tracer.span(self.procedure.function_name):
-                self._answer({**(given if isinstance(copied, Fault) else copied), "tracer": tracer})
+                self._answer({**_copied(given), "tracer": tracer})
             if self.fault is None and self.settled is None:
-                self._evaluate({**given, "tracer": tracer, "outputs": self.answer})
+                self._evaluate({**_copied(given), "tracer": tracer, "outputs": self.answer})
 
     def _answer(self, arguments: Arguments) -> None:
         self._start_clock()
@@ -160,3 +159,9 @@ class Trial:
     def _start_clock(self) -> None:
         if self.procedure.timeout is not None:
             self.deadline = time.monotonic() + self.procedure.timeout
+
+
+def _copied(given: dict[str, Any]) -> dict[str, Any]:
+    """A copy to do with as one likes; the thing itself where it is one that cannot be copied."""
+    copied = attempt(lambda: copy.deepcopy(given))
+    return given if isinstance(copied, Fault) else copied

@@ -13,6 +13,10 @@ PATTERN = r"\s*([-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)\s*(%|ms|s
 """A number and its unit, as a regular expression that JSON Schema reads too."""
 
 _AMOUNT = re.compile(PATTERN)
+_LONGEST = 400
+"""No number needs more characters; a longer text would keep the expression busy."""
+
+_LARGEST = 10**308
 _MILLISECONDS = {"ms": 1.0, "s": 1_000.0, "m": 60_000.0}
 
 
@@ -36,10 +40,23 @@ class Amount:
 
 def read_amount(written: Any) -> Amount | None:
     """The amount that a number or a text stands for; `None` where that is no finite number."""
-    is_amount = isinstance(written, int | float | str) and not isinstance(written, bool)
-    match = _AMOUNT.fullmatch(str(written)) if is_amount else None
+    text = _text(written)
+    match = _AMOUNT.fullmatch(text) if text is not None else None
     value = _in_base_unit(match.group(1), match.group(2)) if match else math.nan
     return Amount(value, match.group(2)) if match and math.isfinite(value) else None
+
+
+def _text(written: Any) -> str | None:
+    if isinstance(written, bool) or not isinstance(written, int | float | str):
+        return None
+    if isinstance(written, int) and abs(written) > _LARGEST:  # to write out such a number takes long, or is refused
+        return None
+    return str(written) if not isinstance(written, str) or len(written) <= _LONGEST else None
+
+
+def as_written(written: Any) -> str:
+    """What stands where a number belongs, for a message; Python does not write out the largest integers."""
+    return "such a number" if isinstance(written, int) and abs(written) > _LARGEST else str(written)
 
 
 def written_number(value: float) -> str:

@@ -10,7 +10,7 @@ from honeyhive.gate.metrics import Kind
 
 def cause_of(check: Check, comparison: Comparison) -> Cause | None:
     """The cause of one check, `None` where the reason says it all."""
-    found = comparison.metrics[split(check.metric)[0]]
+    found = comparison.metrics.get(check.metric) or comparison.metrics[split(check.metric)[0]]
     match check.reason:
         case Reason.MISSING_METRIC:
             return _of_missing(check, comparison, found)

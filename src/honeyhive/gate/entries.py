@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 from honeyhive.documents import shown
 from honeyhive.errors import ConfigError
 from honeyhive.gate.aggregates import Aggregate, split
-from honeyhive.gate.amounts import EXAMPLES, Amount, read_amount
+from honeyhive.gate.amounts import EXAMPLES, Amount, as_written, read_amount
 from honeyhive.gate.metrics import BUILT_IN, ERRORS, Direction, Kind, Metric, default_metric
 
 LABEL = "label"
@@ -93,7 +93,7 @@ class Entry:
     def _amount(self, key: str, written: Any) -> Amount:
         amount = read_amount(written)
         if amount is None:
-            raise self.refused(key, f"{shown(str(written))} is not a finite number", hint=EXAMPLES)
+            raise self.refused(key, f"{shown(as_written(written))} is not a finite number", hint=EXAMPLES)
         return amount
 
 

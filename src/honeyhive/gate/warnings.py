@@ -141,7 +141,7 @@ def _evaluators(comparison: Comparison) -> Iterator[str]:
 
 
 def _name(name: str) -> str:
-    return f"`{one_line(name, NAME)}`"
+    return f"`{one_line(name, NAME).replace('`', 'ˋ')}`"
 
 
 def _share(sample: Sample) -> float:

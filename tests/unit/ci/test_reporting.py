@@ -17,6 +17,7 @@ from honeyhive.ci.config import ExperimentConfig
 from honeyhive.ci.pipeline import Edge, Judged, experiment_folder
 from honeyhive.ci.reporting import conclude, judge_files, outputs, publish
 from honeyhive.ci.settings import Settings, load_settings
+from honeyhive.documents import load_yaml
 from honeyhive.errors import ConfigError, InputError, NoDecisionError, ReportingError, RunFileError
 from honeyhive.gate.broken import Broken, Finding
 from honeyhive.gate.checks import Reason, Status
@@ -351,6 +352,16 @@ def test_without_a_threshold_there_is_a_block_to_paste(tmp_path: Path) -> None:
         compare(tmp_path, good, good, thresholds="{}")
     assert "It saw correct, errors, latency_ms" in caught.value.message
     assert caught.value.details == "    thresholds:\n      correct: {max-drop: 0.02}"
+
+
+def test_a_strangers_metric_stays_one_line_of_the_block_to_paste(tmp_path: Path) -> None:
+    name = "x: {min: 0}\n      errors"
+    candidate = write_run(tmp_path / "c.jsonl", [scored("EXT-0", **{name: True, "\x1b[2Jq": True})])
+    settings = load_settings({"thresholds": "{}"}, {}, directory=tmp_path, whole=False)
+    with pytest.raises(ConfigError) as caught:
+        judge_files(candidate, candidate, settings)
+    assert set(load_yaml(caught.value.details).value["thresholds"]) == {name, "\x1b[2Jq"}
+    assert "\x1b" not in caught.value.details + caught.value.message
 
 
 def test_the_experiment_of_a_run_is_found_by_its_name(tmp_path: Path) -> None:

@@ -148,7 +148,9 @@ def test_equal_rows_are_numbered_around_the_ids_that_others_have(tmp_path: Path)
     dataset = Dataset.open(jsonl(tmp_path, query, *taken, query), workspace=tmp_path)
     assert ids_of(dataset) == [f"EXT-{name}-3", f"EXT-{name}-2", f"EXT-{name}", f"EXT-{name}-4"]
     assert not dataset.knows(f"EXT-{name}", content_hash({"query": "test"}, None))
-    assert all(dataset.knows(datapoint.id, datapoint.content_hash) for datapoint in dataset)
+    assert all(
+        dataset.knows(datapoint.id, datapoint.content_hash, datapoint.tags, datapoint.metadata) for datapoint in dataset
+    )
 
 
 def test_two_rows_with_one_explicit_id_are_refused_by_both_lines(tmp_path: Path) -> None:
@@ -308,7 +310,9 @@ def test_a_dataset_is_named_after_its_ids_in_order() -> None:
 def test_a_dataset_knows_its_datapoints_and_no_others(tmp_path: Path) -> None:
     path = jsonl(tmp_path, *({"id": n % 50, "inputs": n} for n in range(50)))
     dataset = Dataset.open(path, workspace=tmp_path, limit=40)
-    assert all(dataset.knows(datapoint.id, datapoint.content_hash) for datapoint in dataset)
+    assert all(
+        dataset.knows(datapoint.id, datapoint.content_hash, datapoint.tags, datapoint.metadata) for datapoint in dataset
+    )
     assert not dataset.knows("EXT-45", content_hash(45, None))
     assert not dataset.knows("EXT-3", content_hash(4, None))
     assert not dataset.knows("\ud800", "")

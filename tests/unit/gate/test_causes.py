@@ -100,3 +100,9 @@ def test_a_crash_of_one_datapoint_is_not_that_of_all() -> None:
     candidate = run([failed("EXT-0"), scored("EXT-1", {"index": 1}, quality=0.5)])
     (check,) = judged(candidate, None, {"quality": {"min": 0.4, "range": [0, 1]}}).checks
     assert (check.reason, check.cause) == (Reason.BELOW_MIN, None)
+
+
+def test_a_metric_with_the_name_of_an_aggregate_has_to_pass_like_any_other() -> None:
+    candidate = run([scored("EXT-0", {"tags": ("must-pass",)}, **{"score.p95": False})])
+    (check,) = judged(candidate, None, {"errors": {"must-pass": False, "max": 0}}).checks[1:]
+    assert (check.metric, check.reason, check.cause) == ("score.p95", Reason.BELOW_MIN, None)

@@ -582,6 +582,16 @@ def test_nothing_but_max_increase_makes_failing_better_than_passing() -> None:
     assert said_so.settled(Kind.RATE).metric.direction is Direction.LOWER
 
 
+@pytest.mark.parametrize(
+    "long",
+    ["1" * 30_000 + "x", "1e" + "9" * 5_000 + "%", 10**5_000, -(10**5_000)],
+    ids=["digits", "exponent", "integer", "negative"],
+)
+def test_what_is_too_long_to_be_a_number_is_refused_at_once(long: Any) -> None:
+    with pytest.raises(ConfigError):
+        parse_threshold("q", {"min": long})
+
+
 # --- there and back --------------------------------------------------------------------------------------------------
 
 numbers = st.floats(allow_nan=False, allow_infinity=False)
