@@ -10,72 +10,20 @@ import io
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from honeyhive.ci import options
 from honeyhive.ci.ending import annotate, complain, error_file_of, leave, listen_for_signals, our_fault, say
 from honeyhive.errors import HoneyHiveError, InputError
 
 if TYPE_CHECKING:
     from honeyhive.ci.config import ExperimentConfig
     from honeyhive.ci.settings import Settings
-
-Command = Callable[..., Any]
-_PATH = click.Path(path_type=Path)
-
-
-def _options(*decorators: Command) -> Command:
-    def decorate(command: Command) -> Command:
-        for decorator in reversed(decorators):
-            command = decorator(command)
-        return command
-
-    return decorate
-
-
-_configuration = _options(
-    click.option("--config", metavar="FILE", help="The configuration file.  [default: honeyhive.yml where it exists]"),
-    click.option(
-        "--experiment", multiple=True, metavar="NAME", help="Which experiment; without a file, what to call it."
-    ),
-)
-_experiment = _options(
-    click.option(
-        "--function", metavar="MODULE:CALLABLE", help="What is tested: called with the inputs of each datapoint."
-    ),
-    click.option("--dataset", metavar="FILE", help="JSONL, JSON, CSV or YAML in this repository."),
-    click.option(
-        "--evaluators",
-        multiple=True,
-        metavar="MODULE:CALLABLE",
-        help="What scores an output. Repeat it, or use commas.",
-    ),
-    click.option("--inputs", multiple=True, metavar="COLUMN", help="Flat rows: the columns that are inputs."),
-    click.option("--ground-truth", metavar="COLUMN", help="Flat rows: the column that holds the expected answer."),
-    click.option("--id", metavar="COLUMN", help="Flat rows: the column that holds the datapoint's id."),
-    click.option("--max-workers", metavar="N", help="How many datapoints run at the same time.  [default: 10]"),
-    click.option("--repeats", metavar="K", help="How often each datapoint runs.  [default: 1]"),
-    click.option("--timeout", metavar="TIME", help="Time for each call of the function: 60s, 2m.  [default: 10m]"),
-    click.option("--limit", metavar="N", help="Run only the first N datapoints."),
-    click.option("--python-path", multiple=True, metavar="DIR", help="Where else to import your code from."),
-    click.option("--working-directory", metavar="DIR", help="Where everything is relative to.  [default: here]"),
-)
-_thresholds = click.option(
-    "--thresholds",
-    multiple=True,
-    metavar="RULES",
-    help="What is allowed: 'accuracy: {max-drop: 0.02}, errors: {max: 0}'.",
-)
-_decision = _options(
-    _thresholds,
-    click.option("--on-undecided", metavar="warn|fail", help="When the data cannot tell.  [default: warn]"),
-    click.option("--on-missing-baseline", metavar="warn|fail", help="When there is no baseline.  [default: warn]"),
-    click.option("--on-incomparable", metavar="warn|fail", help="When dataset or evaluator changed.  [default: fail]"),
-)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]}, no_args_is_help=False)
@@ -99,12 +47,12 @@ def cli() -> None:
 
 
 @cli.command()
-@_configuration
-@_experiment
-@click.option("--out", type=_PATH, metavar="FILE", help="The run file to write (.jsonl, .jsonl.gz).")
+@options.configuration
+@options.experiment
+@click.option("--out", type=options.PATH, metavar="FILE", help="The run file to write (.jsonl, .jsonl.gz).")
 @click.option("--resume", is_flag=True, help="Go on with an unfinished run file: what it holds is not run again.")
 @click.option("--retry-errors", is_flag=True, help="With --resume: run failed datapoints again.")
-@click.option("--error-file", type=_PATH, hidden=True)
+@click.option("--error-file", type=options.PATH, hidden=True)
 def run(*, out: Path | None, resume: bool, retry_errors: bool, error_file: Path | None, **flags: Any) -> None:
     """Run an experiment and write its run file.
 
@@ -130,19 +78,21 @@ def run(*, out: Path | None, resume: bool, retry_errors: bool, error_file: Path 
 
 
 @cli.command()
-@click.argument("candidate", type=_PATH)
-@click.argument("baseline", type=_PATH, required=False)
-@_configuration
-@_decision
+@click.argument("candidate", type=options.PATH)
+@click.argument("baseline", type=options.PATH, required=False)
+@options.configuration
+@options.decision
 @click.option("--plan", is_flag=True, help="Judge nothing: say how many datapoints and repeats show which drop.")
 @click.option(
     "--json",
     "json_file",
-    type=_PATH,
+    type=options.PATH,
     metavar="FILE",
     help="Write the comparison, or the plan, as JSON; - for standard output.",
 )
-@click.option("--markdown", type=_PATH, metavar="FILE", help="Write the comment as Markdown; - for standard output.")
+@click.option(
+    "--markdown", type=options.PATH, metavar="FILE", help="Write the comment as Markdown; - for standard output."
+)
 def compare(
     *, candidate: Path, baseline: Path | None, plan: bool, json_file: Path | None, markdown: Path | None, **flags: Any
 ) -> None:
@@ -169,12 +119,16 @@ def compare(
 
 
 @cli.command()
-@click.argument("runs", type=_PATH, nargs=-1, required=True)
-@_configuration
-@_thresholds
+@click.argument("runs", type=options.PATH, nargs=-1, required=True)
+@options.configuration
+@options.thresholds
 @click.option("--seed", type=int, default=0, metavar="N", help="Of the resamples.  [default: 0]")
 @click.option(
-    "--json", "json_file", type=_PATH, metavar="FILE", help="Write the calibration as JSON; - for standard output."
+    "--json",
+    "json_file",
+    type=options.PATH,
+    metavar="FILE",
+    help="Write the calibration as JSON; - for standard output.",
 )
 def calibrate(*, runs: tuple[Path, ...], seed: int, json_file: Path | None, **flags: Any) -> None:
     """Say how far your thresholds can be trusted, from two or more runs of the same system.
@@ -192,11 +146,17 @@ def calibrate(*, runs: tuple[Path, ...], seed: int, json_file: Path | None, **fl
 
 
 @cli.command()
-@click.argument("comparison", type=_PATH)
-@click.option("--candidate", type=_PATH, metavar="RUN", help="The candidate's run file, to show inputs and outputs.")
-@click.option("--baseline", type=_PATH, metavar="RUN", help="The baseline's run file, to show its outputs.")
+@click.argument("comparison", type=options.PATH)
 @click.option(
-    "--markdown", type=_PATH, default=Path("-"), metavar="FILE", help="Where to write it.  [default: standard output]"
+    "--candidate", type=options.PATH, metavar="RUN", help="The candidate's run file, to show inputs and outputs."
+)
+@click.option("--baseline", type=options.PATH, metavar="RUN", help="The baseline's run file, to show its outputs.")
+@click.option(
+    "--markdown",
+    type=options.PATH,
+    default=Path("-"),
+    metavar="FILE",
+    help="Where to write it.  [default: standard output]",
 )
 def report(*, comparison: Path, candidate: Path | None, baseline: Path | None, markdown: Path) -> None:
     """Render the comment from a comparison: the JSON that `compare --json` or `gate` wrote."""
@@ -206,9 +166,9 @@ def report(*, comparison: Path, candidate: Path | None, baseline: Path | None, m
 
 
 @cli.command()
-@_configuration
-@_experiment
-@_decision
+@options.configuration
+@options.experiment
+@options.decision
 @click.option("--baseline", metavar="FILE|none", help="The run file to compare with.")
 @click.option(
     "--install", metavar="REQUIREMENTS", help="A requirements file, project folder or packages for your code."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -201,7 +202,10 @@ def _advice(check: Check, seen: Sequence[str]) -> str:
     said = advice.of(check)
     if check.reason is not Reason.MISSING_METRIC or check.cause is not None:
         return said
-    return f"{said} There are: {', '.join(one_line(name, NAME) for name in seen)}."
+    names = tuple(one_line(name, NAME) for name in seen)
+    near = difflib.get_close_matches(one_line(check.metric, NAME), names, n=1)
+    meant = f" Did you mean {near[0]}?" if near else ""
+    return f"{said}{meant} There are: {', '.join(names)}."
 
 
 def _status(checks: Sequence[Check]) -> Status:

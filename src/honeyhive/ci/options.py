@@ -1,0 +1,62 @@
+"""The flags that several commands share, by what they are about."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+Command = Callable[..., Any]
+PATH = click.Path(path_type=Path)
+
+
+def _options(*decorators: Command) -> Command:
+    def decorate(command: Command) -> Command:
+        for decorator in reversed(decorators):
+            command = decorator(command)
+        return command
+
+    return decorate
+
+
+configuration = _options(
+    click.option("--config", metavar="FILE", help="The configuration file.  [default: honeyhive.yml where it exists]"),
+    click.option(
+        "--experiment", multiple=True, metavar="NAME", help="Which experiment; without a file, what to call it."
+    ),
+)
+experiment = _options(
+    click.option(
+        "--function", metavar="MODULE:CALLABLE", help="What is tested: called with the inputs of each datapoint."
+    ),
+    click.option("--dataset", metavar="FILE", help="JSONL, JSON, CSV or YAML in this repository."),
+    click.option(
+        "--evaluators",
+        multiple=True,
+        metavar="MODULE:CALLABLE",
+        help="What scores an output. Repeat it, or use commas.",
+    ),
+    click.option("--inputs", multiple=True, metavar="COLUMN", help="Flat rows: the columns that are inputs."),
+    click.option("--ground-truth", metavar="COLUMN", help="Flat rows: the column that holds the expected answer."),
+    click.option("--id", metavar="COLUMN", help="Flat rows: the column that holds the datapoint's id."),
+    click.option("--max-workers", metavar="N", help="How many datapoints run at the same time.  [default: 10]"),
+    click.option("--repeats", metavar="K", help="How often each datapoint runs.  [default: 1]"),
+    click.option("--timeout", metavar="TIME", help="Time for each call of the function: 60s, 2m.  [default: 10m]"),
+    click.option("--limit", metavar="N", help="Run only the first N datapoints."),
+    click.option("--python-path", multiple=True, metavar="DIR", help="Where else to import your code from."),
+    click.option("--working-directory", metavar="DIR", help="Where everything is relative to.  [default: here]"),
+)
+thresholds = click.option(
+    "--thresholds",
+    multiple=True,
+    metavar="RULES",
+    help="What is allowed: 'accuracy: {max-drop: 0.02}, errors: {max: 0}'.",
+)
+decision = _options(
+    thresholds,
+    click.option("--on-undecided", metavar="warn|fail", help="When the data cannot tell.  [default: warn]"),
+    click.option("--on-missing-baseline", metavar="warn|fail", help="When there is no baseline.  [default: warn]"),
+    click.option("--on-incomparable", metavar="warn|fail", help="When dataset or evaluator changed.  [default: fail]"),
+)
