@@ -17,6 +17,9 @@ ERRORS = "errors"
 BUILT_IN = (LATENCY, ERRORS)
 """The metrics that every run has, whatever its evaluators."""
 
+TAG_MUST_PASS = "must-pass"  # noqa: S105 - no password
+"""The tag of a datapoint that has to pass whatever the others do; the run tries it once more where it does not."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Fault:

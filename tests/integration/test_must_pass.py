@@ -18,8 +18,8 @@ from builders import dataset
 from honeyhive.errors import Cancelled
 from honeyhive.experiments.core import Experiment, Progress, run_experiment
 from honeyhive.experiments.evaluators import to_evaluator
-from honeyhive.gate.must_pass import TAG, retry_rule
-from honeyhive.result import Fault, Outcome, RunResult, Scored
+from honeyhive.gate.must_pass import retry_rule
+from honeyhive.result import TAG_MUST_PASS, Fault, Outcome, RunResult, Scored
 from honeyhive.runfile import read_run
 from honeyhive.runlines import MAX_LINE
 from projects import new_project
@@ -80,7 +80,7 @@ def experiment(
     folder: Path, function: Callable[..., Any], names: Sequence[str], *evaluators: Any, **settings: Any
 ) -> Experiment:
     """The rule is the gate's own; a name that begins with "must" is a datapoint with the tag."""
-    tags = {name: [TAG] if name.startswith("must") else ["other"] for name in names}
+    tags = {name: [TAG_MUST_PASS] if name.startswith("must") else ["other"] for name in names}
     rows = [{"id": name, "inputs": {"q": name}, "ground_truth": "right", "tags": tags[name]} for name in names]
     usual: dict[str, Any] = {"retry": retry_rule(()), "max_workers": 1}
     return Experiment(
@@ -324,7 +324,7 @@ def test_what_cannot_be_recorded_keeps_its_tags_and_is_tried_once_more(tmp_path:
     run = execute(tmp_path, Script({"must": [Unreadable, "right"]}), ["must"])
     first, retry = both(run, "must")
     assert (first.message, retry) == ("its result cannot be recorded: on another device", "right")
-    assert outcome(run, "must").tags == (TAG,)
+    assert outcome(run, "must").tags == (TAG_MUST_PASS,)
 
 
 # --- when it is cut off ----------------------------------------------------------------------------------------------
@@ -487,7 +487,7 @@ def test_the_command_tries_once_more_what_must_pass_and_nothing_else(tmp_path: P
     project = new_project(tmp_path / "project", app=APP)
     tagged = (3, 9)
     project.rows(
-        {"id": f"n{n}", "inputs": {"number": n}, "ground_truth": 2 * n, "tags": [TAG] if n in tagged else []}
+        {"id": f"n{n}", "inputs": {"number": n}, "ground_truth": 2 * n, "tags": [TAG_MUST_PASS] if n in tagged else []}
         for n in range(10)
     )
     assert project.honeyhive("run", "--out", "run.jsonl").exit_code == 0
@@ -522,7 +522,7 @@ def exact(outputs, ground_truth):
 
 def test_a_kill_during_the_retry_loses_no_first_attempt_and_resume_gives_no_second_one(tmp_path: Path) -> None:
     project = new_project(tmp_path / "project", app=KILLED)
-    project.rows([{"id": "n3", "inputs": {"number": 3}, "ground_truth": 6, "tags": [TAG]}])
+    project.rows([{"id": "n3", "inputs": {"number": 3}, "ground_truth": 6, "tags": [TAG_MUST_PASS]}])
     assert project.honeyhive("run", "--out", "run.jsonl").exit_code == -signal.SIGKILL
     _, first = project.lines("run.jsonl")
     assert (first["type"], first["output"], first["scores"]) == ("outcome", "wrong", {"exact": False})

@@ -9,9 +9,9 @@ from typing import TextIO
 
 from honeyhive.ci.commands import neutralise
 from honeyhive.experiments.core import Observer, Progress
-from honeyhive.gate.metrics import ERRORS, LATENCY, Kind, default_metric
+from honeyhive.gate.metrics import Kind, default_metric
 from honeyhive.gate.scores import Sample, ScoreTable
-from honeyhive.result import RunResult
+from honeyhive.result import ERRORS, LATENCY, RunResult
 
 _LOG_INTERVAL = 5.0
 

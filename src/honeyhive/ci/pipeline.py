@@ -21,10 +21,10 @@ from honeyhive.experiments.dataset import Columns, Dataset
 from honeyhive.gate.broken import Broken, Finding, broken_by
 from honeyhive.gate.comparison import Comparison, compare
 from honeyhive.gate.markdown import NAME, one_line
-from honeyhive.gate.metrics import BUILT_IN, LATENCY, Direction, Kind, Metric
+from honeyhive.gate.metrics import Direction, Kind, Metric
 from honeyhive.gate.thresholds import Threshold, with_default_errors
 from honeyhive.gate.verdict import Case, judge
-from honeyhive.result import RunResult
+from honeyhive.result import BUILT_IN, LATENCY, RunResult
 from honeyhive.runfile import set_aside
 
 _NAMED = 10

@@ -17,10 +17,11 @@ from honeyhive.ci.settings import Settings
 from honeyhive.gate.chance import Source
 from honeyhive.gate.checks import Reason
 from honeyhive.gate.markdown import NAME, one_line
-from honeyhive.gate.metrics import BUILT_IN, Direction, Kind
+from honeyhive.gate.metrics import Direction, Kind
 from honeyhive.gate.numbers import about, amount, count, datapoints, rate, score
 from honeyhive.gate.plan import Plan, Row, Unit, plan
 from honeyhive.gate.student import saturated
+from honeyhive.result import BUILT_IN
 
 _WIDTH = 120
 _ASIDE = {

@@ -13,10 +13,7 @@ from typing import Any, Protocol
 from honeyhive.documents import Malformed, load_json, plain, shown
 from honeyhive.errors import DatasetError
 from honeyhive.experiments.rows import Row
-from honeyhive.result import content_hash
-
-MUST_PASS = "must-pass"  # noqa: S105 - no password
-"""The tag of the datapoints that have to pass, whatever the mean does."""
+from honeyhive.result import TAG_MUST_PASS, content_hash
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -187,8 +184,10 @@ def _tags(value: Any) -> tuple[str, ...]:
 def _without_misspelt(tags: tuple[str, ...]) -> tuple[str, ...]:
     """The tags, or `DatasetError`: a datapoint that has to pass, and is not known to, would never be missed."""
     for tag in tags:
-        if tag != MUST_PASS and re.sub("[_ ]", "-", tag.strip().lower()) == MUST_PASS:
-            raise DatasetError(f"the tag {shown(tag)}, which is not {shown(MUST_PASS)}", hint=f'write "{MUST_PASS}"')
+        if tag != TAG_MUST_PASS and re.sub("[_ ]", "-", tag.strip().lower()) == TAG_MUST_PASS:
+            raise DatasetError(
+                f"the tag {shown(tag)}, which is not {shown(TAG_MUST_PASS)}", hint=f'write "{TAG_MUST_PASS}"'
+            )
     return tags
 
 

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator
 
 from honeyhive.gate import figures
 from honeyhive.gate.checks import Cause, Check, Reason, Rule
-from honeyhive.gate.metrics import ERRORS, Decide, Direction, Kind
+from honeyhive.gate.metrics import Decide, Direction, Kind
 from honeyhive.gate.numbers import about, amount, datapoints
 from honeyhive.gate.words import are, fall, unproven
+from honeyhive.result import ERRORS
 
 PLAN = "honeyhive compare --plan CANDIDATE BASELINE"
 """The command that shows how many datapoints settle an open question."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from honeyhive.gate.comparison import MetricComparison
-from honeyhive.gate.metrics import BUILT_IN, ERRORS, LATENCY, Kind, Metric, expected
+from honeyhive.gate.metrics import Kind, Metric, expected
 from honeyhive.gate.must_pass import with_missing_scores
 from honeyhive.gate.planning import (
     needed_for_rate,
@@ -26,7 +26,7 @@ from honeyhive.gate.planning import (
 )
 from honeyhive.gate.statistics import FEW_CHANGES, TIE
 from honeyhive.gate.student import mean, saturated, standard_deviation
-from honeyhive.result import Failed, Outcome, RunResult, Score, Scored
+from honeyhive.result import BUILT_IN, ERRORS, LATENCY, Failed, Outcome, RunResult, Score, Scored
 
 USUAL_FLIPS = 0.08
 """The share of pass/fail datapoints that change between two runs of one system: usual in re-runs of pinned models."""

@@ -7,14 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from honeyhive.gate.checks import Place
-from honeyhive.gate.metrics import LATENCY, Kind, Metric, default_metric
+from honeyhive.gate.metrics import Kind, Metric, default_metric
 from honeyhive.gate.must_pass import Tagged
 from honeyhive.gate.pairing import MetricPairing, Pairing
 from honeyhive.gate.pairs import PairedScores, Pairs
 from honeyhive.gate.rows import Rows
 from honeyhive.gate.scores import Sample, ScoreTable
 from honeyhive.gate.statistics import TIE
-from honeyhive.result import RunResult
+from honeyhive.result import LATENCY, RunResult
 
 KEPT = 50
 """How many datapoints of a kind are kept by name: the largest changes of each metric and direction, removed ones."""

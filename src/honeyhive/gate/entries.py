@@ -12,7 +12,8 @@ from honeyhive.documents import shown
 from honeyhive.errors import ConfigError
 from honeyhive.gate.aggregates import Aggregate, split
 from honeyhive.gate.amounts import EXAMPLES, Amount, as_written, read_amount
-from honeyhive.gate.metrics import BUILT_IN, ERRORS, Direction, Kind, Metric, default_metric
+from honeyhive.gate.metrics import Direction, Kind, Metric, default_metric
+from honeyhive.result import BUILT_IN, ERRORS
 
 LABEL = "label"
 KINDS: Mapping[str, Kind] = {kind.value: kind for kind in Kind} | {LABEL: Kind.RATE}

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from honeyhive.gate.checks import INCOMPARABLE, Check, Reason, Rule
-from honeyhive.gate.metrics import ERRORS, Decide, Direction, Kind
+from honeyhive.gate.metrics import Decide, Direction, Kind
 from honeyhive.gate.numbers import (
     NOTHING,
     Format,
@@ -19,6 +19,7 @@ from honeyhive.gate.numbers import (
     value,
     written,
 )
+from honeyhive.result import ERRORS
 
 APART = 0.02
 """So far apart a reader sees that a typical change is not that of the means beside it."""

@@ -8,10 +8,11 @@ from collections.abc import Callable, Sequence
 from honeyhive.gate import figures
 from honeyhive.gate.checks import Check, Reason, Rule, Status
 from honeyhive.gate.markdown import NAME, one_line
-from honeyhive.gate.metrics import ERRORS, Kind
+from honeyhive.gate.metrics import Kind
 from honeyhive.gate.numbers import NOTHING, amount, count, datapoints, written
 from honeyhive.gate.verdict import Verdict
 from honeyhive.gate.words import are, evidence, fall, least, unproven
+from honeyhive.result import ERRORS
 
 _POINTS = re.compile(r" pt(?=s?$)")
 

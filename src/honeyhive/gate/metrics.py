@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
-from honeyhive.result import Score
+from honeyhive.result import ERRORS, LATENCY, Score
 
 
 class Kind(StrEnum):
@@ -35,12 +35,6 @@ class Direction(StrEnum):
 
     HIGHER = "higher"
     LOWER = "lower"
-
-
-LATENCY = "latency_ms"
-ERRORS = "errors"
-BUILT_IN = (LATENCY, ERRORS)
-"""The metrics that every run has, whatever its evaluators."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -7,11 +7,9 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from honeyhive.gate.checks import Check, Place, Reason, Rule, Status
-from honeyhive.gate.metrics import BUILT_IN, ERRORS, Direction, Kind, Metric, default_metric, expected
+from honeyhive.gate.metrics import Direction, Kind, Metric, default_metric, expected
 from honeyhive.gate.thresholds import Threshold
-from honeyhive.result import Failed, Fault, Outcome, Scored
-
-TAG = "must-pass"
+from honeyhive.result import BUILT_IN, ERRORS, TAG_MUST_PASS, Failed, Fault, Outcome, Scored
 
 NAMED = 50
 """How many datapoints of a check are named."""
@@ -101,7 +99,7 @@ def retry_rule(thresholds: Sequence[Threshold]) -> Callable[[Outcome], bool]:
     exempt = _exempt(thresholds)
 
     def fails(outcome: Outcome) -> bool:
-        if TAG not in outcome.tags:
+        if TAG_MUST_PASS not in outcome.tags:
             return False
         if isinstance(outcome, Failed):
             return True

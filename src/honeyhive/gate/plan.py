@@ -32,11 +32,11 @@ from honeyhive.gate.chance import (
 )
 from honeyhive.gate.checks import Reason
 from honeyhive.gate.comparison import MetricComparison, compare
-from honeyhive.gate.metrics import BUILT_IN, LATENCY, Direction, Kind, Metric
+from honeyhive.gate.metrics import Direction, Kind, Metric
 from honeyhive.gate.rules import LEAST_CLUSTERS
 from honeyhive.gate.statistics import TIE
 from honeyhive.gate.student import saturated
-from honeyhive.result import RunResult
+from honeyhive.result import BUILT_IN, LATENCY, RunResult
 
 HUNDREDTHS = (1, 2, 5, 10)
 """The drops that are planned for."""

@@ -9,9 +9,10 @@ from honeyhive.gate.aggregates import split
 from honeyhive.gate.checks import Place
 from honeyhive.gate.evidence import mark
 from honeyhive.gate.headline import by_weight
-from honeyhive.gate.metrics import ERRORS, LATENCY, Direction, Kind
+from honeyhive.gate.metrics import Direction, Kind
 from honeyhive.gate.numbers import NOTHING, TIE
 from honeyhive.gate.verdict import MetricSummary, Verdict
+from honeyhive.result import ERRORS, LATENCY
 
 ROWS, COLUMNS = 20, 3
 """How many datapoints are listed, and with how many metrics."""

@@ -12,10 +12,10 @@ from honeyhive.gate.broken import Broken, Finding
 from honeyhive.gate.checks import Check, Rule, Status
 from honeyhive.gate.evidence import Evidence, Exhibits, select
 from honeyhive.gate.headline import by_weight
-from honeyhive.gate.metrics import ERRORS
 from honeyhive.gate.removals import removals
 from honeyhive.gate.templating import TEMPLATES
 from honeyhive.gate.verdict import MetricSummary, Verdict, policy_on
+from honeyhive.result import ERRORS
 
 __all__ = ["MOST_CHARACTERS", "Context", "Dataset", "Evidence", "render"]
 

@@ -12,13 +12,13 @@ from itertools import filterfalse, zip_longest
 
 from honeyhive.gate.aggregates import Aggregate
 from honeyhive.gate.columns import Column, quotients, reach
-from honeyhive.gate.metrics import BUILT_IN, ERRORS, LATENCY, Direction, Kind, Metric, expected
-from honeyhive.gate.must_pass import TAG, unscored, with_missing_scores, without_texts
+from honeyhive.gate.metrics import Direction, Kind, Metric, expected
+from honeyhive.gate.must_pass import unscored, with_missing_scores, without_texts
 from honeyhive.gate.rows import Rows
 from honeyhive.gate.samples import pass_hat_k
 from honeyhive.gate.statistics import TIE
 from honeyhive.gate.student import mean
-from honeyhive.result import Failed, Outcome, RunResult, Score, Scored
+from honeyhive.result import BUILT_IN, ERRORS, LATENCY, TAG_MUST_PASS, Failed, Outcome, RunResult, Score, Scored
 
 ABSENT = 0
 """What stands for the content of a datapoint that a run does not have."""
@@ -203,7 +203,7 @@ class ScoreTable:
     def _add(self, outcome: Outcome) -> None:
         row = self._row(outcome)
         self._attempts[row] += 1
-        if TAG in outcome.tags:
+        if TAG_MUST_PASS in outcome.tags:
             self._add_tagged(row, outcome)
         match outcome:
             case Failed():

@@ -21,8 +21,9 @@ from honeyhive.gate.entries import (
     refuse_other_range,
     usual_direction,
 )
-from honeyhive.gate.metrics import BUILT_IN, ERRORS, LATENCY, Decide, Direction, Kind, Metric, default_metric
+from honeyhive.gate.metrics import Decide, Direction, Kind, Metric, default_metric
 from honeyhive.gate.rules_schema import KEYS
+from honeyhive.result import BUILT_IN, ERRORS, LATENCY
 
 DEFAULT_ERROR_RATE = 0.05
 """The share of datapoints that may go wrong where the user sets no `errors` threshold."""

@@ -6,11 +6,12 @@ from collections.abc import Collection, Iterator
 
 from honeyhive.gate.comparison import Comparison, MetricComparison
 from honeyhive.gate.markdown import NAME, one_line
-from honeyhive.gate.metrics import ERRORS, LATENCY, Kind
+from honeyhive.gate.metrics import Kind
 from honeyhive.gate.numbers import extra_digits, value
 from honeyhive.gate.scores import Sample
 from honeyhive.gate.statistics import TIE
 from honeyhive.gate.thresholds import DEFAULT_ERROR_RATE
+from honeyhive.result import ERRORS, LATENCY
 
 COVERAGE_CHANGE = 0.05
 """A metric that applies to this much more or less of the datapoints than before is worth a word."""

@@ -18,7 +18,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from honeyhive.errors import DatasetError
-from honeyhive.experiments.datapoint import MUST_PASS
 from honeyhive.experiments.dataset import (
     Columns,
     Datapoint,
@@ -26,7 +25,6 @@ from honeyhive.experiments.dataset import (
     create_external_dataset,
     generate_datapoint_id,
 )
-from honeyhive.gate.must_pass import TAG
 from honeyhive.result import content_hash
 
 SHARED = Path(__file__).parents[4] / "shared" / "data" / "gsm8k_openai" / "dataset.jsonl"
@@ -273,10 +271,6 @@ def test_a_tag_that_is_misspelt_in_a_table_is_refused_too(tmp_path: Path) -> Non
 @pytest.mark.parametrize("tag", ["must-pass", "must", "mustpass", "must-pass-v2", "not must-pass", ""])
 def test_a_tag_that_means_something_else_is_left_alone(tag: str) -> None:
     assert read({"inputs": 1, "tags": [tag]}).tags == (tag,)
-
-
-def test_the_tag_is_the_one_that_the_gate_knows() -> None:
-    assert MUST_PASS == TAG
 
 
 def test_a_hash_is_that_of_the_content_before_anybody_changed_it() -> None:

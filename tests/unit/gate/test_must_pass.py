@@ -13,10 +13,10 @@ from builders_verdict import CRASH, FAULT, Given, judged, outcome, outcomes, pas
 from honeyhive.gate.checks import Check, Place, Reason, Rule, Status
 from honeyhive.gate.comparison import compare
 from honeyhive.gate.metrics import default_metric
-from honeyhive.gate.must_pass import NAMED, TAG, Standing, Tagged, passes, retry_rule, without_texts
+from honeyhive.gate.must_pass import NAMED, Standing, Tagged, passes, retry_rule, without_texts
 from honeyhive.gate.thresholds import parse_thresholds
 from honeyhive.gate.verdict import Policies, Policy, Verdict
-from honeyhive.result import Outcome, RunResult, Score, Scored
+from honeyhive.result import TAG_MUST_PASS, Outcome, RunResult, Score, Scored
 
 FAILED, PASSED = Status.FAILED, Status.PASSED
 MUST: dict[str, Any] = {"correct": {"must-pass": True}}
@@ -27,7 +27,7 @@ def tagged(given: Given, *, metric: str = "correct", at: int = 0, retry: Any = "
     again = retry if isinstance(retry, Sequence) and not isinstance(retry, str) else [retry] * 9
     found = outcomes(metric, [given], first=at)
     retried = [None if one == "none" else outcome(metric, one, at, number) for number, one in enumerate(again)]
-    return [replace(one, tags=(TAG, "other"), retry=retried[number]) for number, one in enumerate(found)]
+    return [replace(one, tags=(TAG_MUST_PASS, "other"), retry=retried[number]) for number, one in enumerate(found)]
 
 
 def verdict(*datapoints: list[Outcome], rules: Mapping[str, Any] = MUST, others: Sequence[Given] = ()) -> Verdict:

@@ -15,9 +15,8 @@ from builders import failed, run, scored
 from builders_verdict import CRASH, FAULT, Given, compared, judged, outcomes, pass_fail, scores
 from honeyhive.gate.checks import Reason, Status
 from honeyhive.gate.comparison import KEPT, Comparison, MetricComparison, compare
-from honeyhive.gate.must_pass import TAG
 from honeyhive.gate.verdict import Verdict
-from honeyhive.result import Outcome, RunResult, Score
+from honeyhive.result import TAG_MUST_PASS, Outcome, RunResult, Score
 
 SHARED = Path(__file__).resolve().parents[3].parent / "shared" / "data"
 needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason="needs the folder `shared` beside the repository")
@@ -103,7 +102,7 @@ def must_pass(*at: int, of: int = 6, edited: int = -1, **header: Any) -> RunResu
     found = [
         replace(
             one,
-            tags=(TAG,) if one.index in at else ("slow",),
+            tags=(TAG_MUST_PASS,) if one.index in at else ("slow",),
             content_hash="new" if one.index == edited else one.content_hash,
         )
         for one in outcomes("m", [True] * of)
@@ -147,7 +146,7 @@ def test_no_more_untagged_datapoints_are_named_than_anybody_reads() -> None:
 
 
 def test_one_repeat_with_the_tag_is_enough() -> None:
-    both = [replace(one, tags=(TAG,) if one.repeat else ()) for one in outcomes("m", [[True, True]])]
+    both = [replace(one, tags=(TAG_MUST_PASS,) if one.repeat else ()) for one in outcomes("m", [[True, True]])]
     assert lines(compare(run(both, repeats=2), must_pass(0, of=1))) == []
 
 

@@ -17,11 +17,11 @@ from honeyhive.gate.calibration.resampling import Pool
 from honeyhive.gate.calibration.sensitivity import Sensitivity
 from honeyhive.gate.calibration.suggestion import Suggestion, failed, suggest
 from honeyhive.gate.checks import Check, Rule, Status
-from honeyhive.gate.metrics import BUILT_IN, ERRORS, LATENCY, Direction, Kind
+from honeyhive.gate.metrics import Direction, Kind
 from honeyhive.gate.statistics import TIE
 from honeyhive.gate.student import mean, saturated
 from honeyhive.gate.thresholds import Threshold, parse_threshold, with_default_errors
-from honeyhive.result import RunResult
+from honeyhive.result import BUILT_IN, ERRORS, LATENCY, RunResult
 
 SCHEMA = 1
 
