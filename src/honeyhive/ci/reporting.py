@@ -294,7 +294,7 @@ def _title(check: Check, code: int) -> str:
     if check.reason in (Reason.MISSING_METRIC, Reason.NO_DATA):
         return "Nothing to judge by"
     if check.rule is Rule.MUST_PASS:
-        return "Must pass, and did not"
+        return "Must-pass datapoints failed"
     return "Not shown to hold" if words.unproven(check) else "Worse than allowed"
 
 
