@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import json
 import signal
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,28 +22,13 @@ from honeyhive.result import TAG_MUST_PASS, Fault, Outcome, RunResult, Scored
 from honeyhive.runfile import read_run
 from honeyhive.runlines import MAX_LINE
 from projects import new_project
+from threads import ours
 
 LONG = 60.0
 SHORT = 1.0
 """The time limit where running out of it is the subject."""
 
 LATE = Fault(type="TimeoutError", message="the function gave no answer within 1 s")
-
-
-@pytest.fixture
-def release() -> Iterator[threading.Event]:
-    """What hangs waits for this event; every thread of ours ends once it is set."""
-    event = threading.Event()
-    yield event
-    event.set()
-    for thread in ours():
-        thread.join(LONG)
-    assert ours() == []
-    gc.collect()
-
-
-def ours() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name.startswith("honeyhive")]
 
 
 class Script:

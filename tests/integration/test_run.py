@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import functools
-import gc
 import gzip
 import math
 import threading
@@ -28,26 +27,11 @@ from honeyhive.result import Failed, Fault, Outcome, RunResult, Scored
 from honeyhive.runfile import read_run
 from honeyhive.runlines import MAX_LINE
 from honeyhive.tracer import HoneyHiveTracer, current_tracer
+from threads import ours
 
 LONG = 60.0
 SHORT = 1.0
 """The time limit where running out of it is the subject."""
-
-
-@pytest.fixture
-def release() -> Iterator[threading.Event]:
-    """What hangs waits for this event; every thread of ours ends once it is set."""
-    event = threading.Event()
-    yield event
-    event.set()
-    for thread in ours():
-        thread.join(LONG)
-    assert ours() == []
-    gc.collect()
-
-
-def ours() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name.startswith("honeyhive")]
 
 
 def experiment(

@@ -177,7 +177,7 @@ def _verdict(case: Case, checks: Sequence[Check]) -> Verdict:
     checks = [replace(c, message=words.message(c), advice=_advice(c, seen)) for c in checks]
     comparison = case.comparison
     return Verdict(
-        verdict=_status(checks),
+        verdict=overall(checks),
         experiment=case.experiment,
         candidate=_side(comparison.candidate, comparison.count, comparison.errors),
         baseline=_baseline_side(case),
@@ -208,7 +208,8 @@ def _advice(check: Check, seen: Sequence[str]) -> str:
     return f"{said}{meant} There are: {', '.join(names)}."
 
 
-def _status(checks: Sequence[Check]) -> Status:
+def overall(checks: Sequence[Check]) -> Status:
+    """What the checks that gate come to together."""
     statuses = {check.status for check in checks if check.gating}
     for status in (Status.FAILED, Status.UNDECIDED):
         if status in statuses:

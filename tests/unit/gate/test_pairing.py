@@ -83,7 +83,7 @@ def test_removing_failures_never_passes_unseen(passed: list[bool], data: st.Data
     """Whoever takes what fails out of the dataset is told of it: with the names, and beside the mean."""
     baseline = scores("m", passed)
     candidate = scores("m", [one and data.draw(st.booleans()) for one in passed])
-    failing = [at for at, one in enumerate(candidate.outcomes) if not one.scores["m"]]  # type: ignore[union-attr]
+    failing = [at for at, one in enumerate(candidate.outcomes) if not one.scores["m"]]  # type: ignore[union-attr]  # all scored
     gone = data.draw(st.sets(st.sampled_from(failing), min_size=1)) if failing else set()
     rules = {"m": {"max-drop": 0.02, "min": 0.5, "decide": data.draw(st.sampled_from(["tested", "point", "strict"]))}}
     before, after = judged(candidate, baseline, rules), judged(without(candidate, *gone), baseline, rules)

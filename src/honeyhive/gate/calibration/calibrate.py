@@ -21,6 +21,7 @@ from honeyhive.gate.metrics import Direction, Kind
 from honeyhive.gate.statistics import TIE
 from honeyhive.gate.student import mean, saturated
 from honeyhive.gate.thresholds import Threshold, parse_threshold, with_default_errors
+from honeyhive.gate.verdict import overall
 from honeyhive.result import BUILT_IN, ERRORS, LATENCY, RunResult
 
 SCHEMA = 1
@@ -139,13 +140,13 @@ def calibrate(
         seed=seed,
         assumed=not thresholds,
         noise=tuple(_noise(pool)),
-        pairs=tally(map(_status, rehearsal.pairs.values())),
+        pairs=tally(map(overall, rehearsal.pairs.values())),
         failed_pairs=tuple((ours + 1, theirs + 1) for (ours, theirs), c in rehearsal.pairs.items() if failed(c)),
-        resampled=tally(map(_status, rehearsal.judged)),
+        resampled=tally(map(overall, rehearsal.judged)),
         trials=rehearsal.trials,
         checks=tuple(_checks(rehearsal, found)),
         suggested=_settings(wanted, rehearsal, found),
-        reached=tally(map(_status, reached)),
+        reached=tally(map(overall, reached)),
         warnings=(*reruns.warnings(pool, rehearsal.thresholds), *_apart(rehearsal)),
     )
 
@@ -162,11 +163,6 @@ def tally(statuses: Iterable[Status]) -> Tally:
         share=wrong / n if n else 0.0,
         error=math.sqrt(likely * (1 - likely) / max(1, n)),
     )
-
-
-def _status(checks: Sequence[Check]) -> Status:
-    statuses = {check.status for check in checks if check.gating}
-    return next((one for one in (Status.FAILED, Status.UNDECIDED) if one in statuses), Status.PASSED)
 
 
 def _apart(rehearsal: Rehearsal) -> Iterator[str]:
