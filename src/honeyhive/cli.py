@@ -262,7 +262,7 @@ def _print_plan(
 
 def _load_experiment(config: ExperimentConfig, settings: Settings) -> Any:
     """The experiment with the user's code imported; ours is imported before, so that nothing of theirs replaces it."""
-    from honeyhive.ci.git import describe
+    from honeyhive.experiments.git import describe
     from honeyhive.ci.pipeline import open_dataset
     from honeyhive.experiments.core import Experiment
     from honeyhive.experiments.evaluators import to_evaluator

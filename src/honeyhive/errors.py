@@ -5,9 +5,18 @@ HoneyHiveError            70  a fault of ours
 │   ├── ConfigError           … in `honeyhive.yml`, a flag or an action input
 │   ├── DatasetError          … in a dataset
 │   ├── UserCodeError         … in a `module:callable` that cannot be loaded
+│   ├── ArgumentError         … in the arguments of a function of ours; a `ValueError` too
 │   └── InstallError          … in the requirements that `install` names
 ├── RunFileError           3  a run file cannot be read, or is not whole
 ├── NoDecisionError        4  nothing to decide with
+├── ReportingError         5  the result stands, but some place where it should be told is not reached
+│   └── ApiError              … HoneyHive, by its API
+│       ├── ApiUnreachableError   no connection, or no answer in time
+│       ├── ApiAnswerError        an answer that is not what the API describes
+│       └── ApiStatusError        an answer with an error status
+│           ├── ApiKeyError           401 or 403: the key
+│           ├── ApiNotFoundError      404
+│           └── ApiBusyError          429: too many requests
 └── Cancelled        130/143  stopped by a signal; what was finished is kept
 """
 
@@ -94,6 +103,12 @@ class UserCodeError(InputError):
     title = "Cannot load your code"
 
 
+class ArgumentError(InputError, ValueError):
+    """An argument of a function of ours is wrong, or one that it needs is not given."""
+
+    title = "Wrong argument"
+
+
 class InstallError(InputError):
     """The user's requirements cannot be installed together with ours."""
 
@@ -119,6 +134,51 @@ class ReportingError(HoneyHiveError):
 
     exit_code = 5
     title = "Reporting failed"
+
+
+class ApiError(ReportingError):
+    """HoneyHive could not be told, or asked; `request` is its method and path."""
+
+    title = "HoneyHive not reached"
+
+    def __init__(self, message: str, *, hint: str = "", request: str = "") -> None:
+        """The message says what happened, without the key."""
+        super().__init__(message, hint=hint)
+        self.request = request
+
+
+class ApiUnreachableError(ApiError):
+    """No connection to the API, or no whole answer in time."""
+
+
+class ApiAnswerError(ApiError):
+    """The API's answer is not what it describes."""
+
+
+class ApiStatusError(ApiError):
+    """The API answered with an error; `status` is that of HTTP, `retry_after` the seconds that it asks to wait."""
+
+    def __init__(
+        self, message: str, *, status: int, retry_after: float | None = None, hint: str = "", request: str = ""
+    ) -> None:
+        """The message quotes what the answer says, within bounds."""
+        super().__init__(message, hint=hint, request=request)
+        self.status = status
+        self.retry_after = retry_after
+
+
+class ApiKeyError(ApiStatusError):
+    """The API refuses the key."""
+
+    title = "HoneyHive refuses the key"
+
+
+class ApiNotFoundError(ApiStatusError):
+    """The API does not have what was asked for."""
+
+
+class ApiBusyError(ApiStatusError):
+    """The API has too much to do: try later."""
 
 
 class Cancelled(HoneyHiveError):  # noqa: N818 - the word of GitHub and of the run file's status

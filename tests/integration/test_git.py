@@ -17,8 +17,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from honeyhive.ci.git import describe, workspace_root
-from honeyhive.ci.remote import Remote, parse_remote
+from honeyhive.experiments.git import describe, workspace_root
+from honeyhive.experiments.remote import Remote, parse_remote
 
 FIELDS = {
     "commit_hash", "commit_hash_short", "commit_message", "author_name", "branch", "is_dirty", "uncommitted_changes",

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from honeyhive.ci.candidate import check_candidate, interrupted
 from honeyhive.ci.config import ExperimentConfig
-from honeyhive.ci.git import workspace_root
+from honeyhive.experiments.git import workspace_root
 from honeyhive.ci.install import install
 from honeyhive.ci.runs import Baseline, read_baseline
 from honeyhive.ci.settings import NO_BASELINE, Settings

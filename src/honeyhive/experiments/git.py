@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from honeyhive.ci.remote import parse_remote
+from honeyhive.experiments.remote import parse_remote
 
 _COMMIT_FIELDS = ("commit_hash", "commit_hash_short", "commit_message", "author_name")
 _STATE_FIELDS = ("branch", "is_dirty", "uncommitted_changes")

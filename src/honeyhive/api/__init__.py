@@ -1,0 +1,1 @@
+"""The HoneyHive API: `honeyhive.api.client.HoneyHive`."""

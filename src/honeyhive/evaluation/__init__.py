@@ -1,0 +1,1 @@
+"""The older names of the evaluation surface."""
