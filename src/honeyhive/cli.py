@@ -60,7 +60,8 @@ def run(*, out: Path | None, resume: bool, retry_errors: bool, error_file: Path 
     `compare`.
     """
     from honeyhive.ci import console
-    from honeyhive.experiments.core import run_experiment
+    from honeyhive.ci.platform import find_client, following
+    from honeyhive.experiments.running import run_experiment
 
     settings = _settings(flags)
     if len(settings.experiments) != 1:
@@ -69,10 +70,22 @@ def run(*, out: Path | None, resume: bool, retry_errors: bool, error_file: Path 
     config = settings.experiments[0]
     target = out or Path(".honeyhive", "runs", f"{config.name}.jsonl")
     experiment = _load_experiment(config, settings)
-    with console.progress_on(sys.stderr, config.name) as observer, _writing(target):
-        result = run_experiment(experiment, out=target, resume=resume, retry_errors=retry_errors, observer=observer)
+    client = find_client(os.environ) if error_file is None else None  # the parent that waits for us sends it itself
+    with (
+        console.progress_on(sys.stderr, config.name) as observer,
+        _writing(target),
+        following(client, target, workers=config.max_workers) as (delivery, platform_lines),
+    ):
+        result = run_experiment(
+            experiment,
+            out=target,
+            resume=resume,
+            retry_errors=retry_errors,
+            observer=observer,
+            follower=delivery,
+        )
     if error_file is None:  # else the parent says it all in its verdict
-        for line in console.run_lines(result):
+        for line in (*console.run_lines(result), *platform_lines):
             say(line)
         say(f"run file: {target}")
 
@@ -199,6 +212,20 @@ def gate(**flags: Any) -> None:
 
 
 @cli.command()
+@click.argument("runs", type=options.PATH, nargs=-1, required=True)
+@options.platform
+def upload(*, runs: tuple[Path, ...], **flags: str | None) -> None:
+    """Send runs to HoneyHive: what it does not have of them yet, each thing once.
+
+    RUNS are run files. Needs an API key, in HH_API_KEY; exits with 5 where something could not be sent.
+    """
+    from honeyhive.ci.platform import upload_runs
+
+    for line in upload_runs(runs, os.environ, project=flags["project"], server_url=flags["server_url"]):
+        say(line)
+
+
+@cli.command()
 @click.argument("what", type=click.Choice(["config", "comparison"]), default="config")
 def schema(*, what: str) -> None:
     """Print the JSON Schema of honeyhive.yml, or of the comparison that `compare --json` writes.
@@ -262,15 +289,15 @@ def _print_plan(
 
 def _load_experiment(config: ExperimentConfig, settings: Settings) -> Any:
     """The experiment with the user's code imported; ours is imported before, so that nothing of theirs replaces it."""
-    from honeyhive.experiments.git import describe
+    from honeyhive.experiments.provenance import provenance
     from honeyhive.ci.pipeline import open_dataset
-    from honeyhive.experiments.core import Experiment
+    from honeyhive.experiments.running import Experiment
     from honeyhive.experiments.evaluators import to_evaluator
     from honeyhive.experiments.loading import load_callable, prepend_paths
     from honeyhive.gate.must_pass import retry_rule
 
     dataset = open_dataset(config, settings)
-    git = describe(settings.directory)
+    git = provenance(settings.directory, os.environ)
     prepend_paths([settings.directory, *(settings.directory / path for path in settings.python_path)])
     function = load_callable(config.function)
     evaluators = tuple(to_evaluator(load_callable(reference)) for reference in config.evaluators)

@@ -191,3 +191,7 @@ class Cancelled(HoneyHiveError):  # noqa: N818 - the word of GitHub and of the r
         """The exit code follows the shell's rule, 128 + signal."""
         super().__init__(message, hint=hint)
         self.exit_code = self.first_exit_code + signal_number
+
+
+class HoneyHiveWarning(UserWarning):
+    """Something that the user should know and that stops nothing."""

@@ -38,6 +38,7 @@ class _Attempt:
     """What both kinds of outcome know of their datapoint.
 
     `retry` is what became of it when it was tried once more, as the run does with datapoints that must pass.
+    `enrichment` is what the user's code said of the attempt's session: metadata, metrics, feedback, and so on.
     """
 
     index: int
@@ -51,6 +52,7 @@ class _Attempt:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     duration_ms: float | None = None
     session_id: str | None = None
+    enrichment: Mapping[str, Any] = field(default_factory=dict)
     retry: Scored | Failed | None = None
 
     @property
@@ -61,10 +63,14 @@ class _Attempt:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Scored(_Attempt):
-    """The function answered; `faults` holds the evaluators that did not, by metric."""
+    """The function answered; `faults` holds the evaluators that did not, by metric.
+
+    `sources` names the evaluator of each metric that is not called like its own, as one gives several at once.
+    """
 
     output: Any = None
     scores: Mapping[str, Score] = field(default_factory=dict)
+    sources: Mapping[str, str] = field(default_factory=dict)
     notes: Mapping[str, str] = field(default_factory=dict)
     faults: Mapping[str, Fault] = field(default_factory=dict)
 
@@ -102,13 +108,19 @@ class RunResult:
     dataset_id: str | None = None
     dataset_sha256: str | None = None
     dataset_path: str | None = None
+    dataset_count: int | None = None
     limit: int | None = None
     function: str | None = None
     evaluators: tuple[EvaluatorRef, ...] = ()
     repeats: int = 1
     git: Mapping[str, Any] = field(default_factory=dict)
+    ci: Mapping[str, Any] = field(default_factory=dict)
+    environment: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    configuration: Mapping[str, Any] = field(default_factory=dict)
     started_at: str | None = None
     finished: int | None = None
+    duration_s: float | None = None
     status: str | None = None
 
     @property

@@ -53,10 +53,27 @@ _TAIL = 64 * 1024
 # --- writing ---------------------------------------------------------------------------------------------------------
 
 
+COMPANIONS = ("spans", "sent")
+"""What may stand beside a run file: the spans of the run, and what of it has arrived at HoneyHive."""
+
+
+def companion(path: Path, kind: str) -> Path:
+    """The file beside a run file: `RUN.spans.jsonl` of `RUN.jsonl`, compressed or not."""
+    name = path.name.removesuffix(".gz").removesuffix(".jsonl")
+    return path.with_name(f"{name}.{kind}.jsonl")
+
+
 def set_aside(path: Path) -> None:
-    """Move a run file out of the way of a new one: `NAME.previous` beside it. A result is never just overwritten."""
+    """Move a run file out of the way of a new one: `NAME.previous` beside it. A result is never just overwritten.
+
+    What stands beside it goes with it.
+    """
     if path.is_file() and path.stat().st_size:
         path.replace(path.with_name(f"{path.name}.previous"))
+    for kind in COMPANIONS:
+        beside = companion(path, kind)
+        if beside.is_file():
+            beside.replace(beside.with_name(f"{beside.name}.previous"))
 
 
 class RunWriter:

@@ -60,6 +60,10 @@ class RunLine(_Line):
     limit: int | None = None
     expected: Annotated[int, Field(ge=0)]
     git: dict[str, Any] = {}
+    ci: dict[str, Any] = {}
+    environment: dict[str, Any] = {}
+    metadata: dict[str, Any] = {}
+    configuration: dict[str, Any] = {}
     started_at: str | None = None
 
 
@@ -70,11 +74,13 @@ class _AttemptLine(_Line):
     datapoint_id: Annotated[str, Field(min_length=1)]
     output: Any = None
     scores: dict[str, _Score]
+    sources: dict[str, str] | None = None  # few lines have it, and Pydantic takes its time to copy a `{}`
     notes: dict[str, str] = {}
     error: _FaultLine | None
     evaluator_errors: dict[str, _FaultLine] = {}
     duration_ms: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
     session_id: str | None = None
+    enrichment: dict[str, Any] | None = None
 
     @property
     def key(self) -> tuple[str, int]:
@@ -165,15 +171,21 @@ def to_outcome(line: OutcomeLine, retry: RetryLine | None = None) -> Outcome:
         "tags": line.tags,
         "metadata": line.metadata,
     }
-    return _to_outcome(line, {**facts, "retry": None if retry is None else _to_outcome(retry, facts)})
+    if retry is not None:
+        facts["retry"] = _to_outcome(retry, facts)
+    return _to_outcome(line, facts)
 
 
 def _to_outcome(line: _AttemptLine, facts: Mapping[str, Any]) -> Outcome:
     attempt = {**facts, "duration_ms": line.duration_ms, "session_id": line.session_id}
+    if line.enrichment:
+        attempt["enrichment"] = line.enrichment
     if line.error is not None:
         return Failed(fault=Fault(type=line.error.type, message=line.error.message), **attempt)
     faults = {metric: Fault(type=f.type, message=f.message) for metric, f in line.evaluator_errors.items()}
-    return Scored(output=line.output, scores=line.scores, notes=line.notes, faults=faults, **attempt)
+    return Scored(
+        output=line.output, scores=line.scores, sources=line.sources or {}, notes=line.notes, faults=faults, **attempt
+    )
 
 
 def to_result(header: RunLine, end: EndLine | None, outcomes: Iterable[Outcome]) -> RunResult:
@@ -186,13 +198,19 @@ def to_result(header: RunLine, end: EndLine | None, outcomes: Iterable[Outcome])
         dataset_id=header.dataset_id,
         dataset_sha256=header.dataset.sha256,
         dataset_path=header.dataset.path,
+        dataset_count=header.dataset.count,
         limit=header.limit,
         function=header.function,
         evaluators=tuple(EvaluatorRef(name=e.name, fingerprint=e.fingerprint) for e in header.evaluators),
         repeats=header.repeats,
         git=header.git,
+        ci=header.ci,
+        environment=header.environment,
+        metadata=header.metadata,
+        configuration=header.configuration,
         started_at=header.started_at,
         finished=end.finished if end else None,
+        duration_s=end.duration_s if end else None,
         status=end.status if end else None,
     )
 
@@ -271,10 +289,13 @@ class RunHeader:
     git: Mapping[str, Any] = field(default_factory=dict)
     ci: Mapping[str, Any] = field(default_factory=dict)
     environment: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    configuration: Mapping[str, Any] = field(default_factory=dict)
     started_at: str
 
     def to_line(self) -> dict[str, Any]:
-        """The header as its line has it."""
+        """The header as its line has it; `metadata` and `configuration` only with content."""
+        said = {"metadata": self.metadata, "configuration": self.configuration}
         return {
             "type": "run",
             "schema": SCHEMA,
@@ -293,7 +314,7 @@ class RunHeader:
             "ci": self.ci,
             "started_at": self.started_at,
             "environment": self.environment,
-        }
+        } | {name: part for name, part in said.items() if part}
 
 
 def outcome_line(outcome: Outcome) -> bytes:
@@ -328,15 +349,19 @@ def is_retry(line: bytes) -> bool:
 
 
 def _attempt(outcome: Outcome) -> dict[str, Any]:
-    """The keys that an attempt has for itself, in the order of the line."""
+    """The keys that an attempt has for itself, in the order of the line; `sources` and `enrichment` only if any."""
     match outcome:
         case Scored():
             faults = {metric: _fault(fault) for metric, fault in outcome.faults.items()}
             found = {"output": outcome.output, "scores": outcome.scores, "notes": outcome.notes, "error": None}
             found |= {"evaluator_errors": faults}
+            if outcome.sources:
+                found["sources"] = outcome.sources
         case Failed():
             found = {"output": None, "scores": {}, "notes": {}, "error": _fault(outcome.fault), "evaluator_errors": {}}
     found |= {"duration_ms": outcome.duration_ms, "session_id": outcome.session_id}
+    if outcome.enrichment:
+        found["enrichment"] = outcome.enrichment
     return found
 
 

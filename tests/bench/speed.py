@@ -23,7 +23,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from ratios import Row, report
 
-from honeyhive.experiments.core import Experiment, run_experiment
+from honeyhive.experiments.running import Experiment, run_experiment
 from honeyhive.experiments.dataset import Dataset
 from honeyhive.experiments.evaluators import to_evaluator
 

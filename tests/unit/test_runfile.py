@@ -64,6 +64,7 @@ attempts: dict[str, st.SearchStrategy[Any]] = {
     "metadata": mappings,
     "duration_ms": st.none() | st.floats(0, 1e12),
     "session_id": st.none() | texts,
+    "enrichment": mappings,
 }
 faults = st.builds(Fault, type=texts, message=texts)
 scores = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | finite
@@ -72,10 +73,11 @@ outcomes = st.builds(
     **attempts,
     output=json_values,
     scores=st.dictionaries(texts, scores, max_size=3),
+    sources=st.dictionaries(texts, texts, max_size=2),
     notes=st.dictionaries(texts, texts, max_size=2),
     faults=st.dictionaries(texts, faults, max_size=2),
 ) | st.builds(Failed, **attempts, fault=faults)
-OWN = ("duration_ms", "session_id", "retry")
+OWN = ("duration_ms", "session_id", "enrichment", "retry")
 """What an attempt has for itself; all else that it knows is the datapoint's."""
 
 
@@ -167,13 +169,15 @@ def test_a_file_gives_its_header_and_its_outcomes_in_their_order(tmp_path: Path,
         failed("EXT-a"),
         scored("EXT-b", {"index": 1}, f1=0.25),
     ]
-    path = write_run(tmp_path / f"run{suffix}", written, git={"branch": "main"}, limit=3, repeats=1)
+    origin: dict[str, Any] = {"git": {"branch": "main"}, "ci": {"name": "github"}, "environment": {"python": "3.11.9"}}
+    path = write_run(tmp_path / f"run{suffix}", written, **origin, limit=3, repeats=1)
     run = read_run(path)
     assert list(run.outcomes) == written
     assert list(run.outcomes) == written, "as often as it is asked for"
     assert (run.run_id, run.name, run.expected, run.finished, run.status) == ("run-1", "qa", 3, 3, "completed")
     assert (run.function, run.dataset_id, run.dataset_path, run.limit) == ("app:answer", "EXT-qa", "evals/qa.jsonl", 3)
     assert (run.evaluators, run.git, run.repeats) == (evaluators("correct"), {"branch": "main"}, 1)
+    assert (run.ci, run.environment, run.dataset_count) == ({"name": "github"}, {"python": "3.11.9"}, 3)
     assert (run.dataset_sha256, run.started_at) == ("0" * 64, "2026-11-22T10:00:00+00:00")
     assert run.complete
 
@@ -195,6 +199,15 @@ def test_the_lines_are_those_of_the_contract(tmp_path: Path) -> None:
     assert (answered["scores"], answered["error"]) == ({"correct": True}, None)
     assert (broken["scores"], broken["error"]) == ({}, {"type": "ValueError", "message": "broken"})
     assert end == {"type": "end", "finished": 2, "retries": 0, "duration_s": 0.5, "status": "completed"}
+
+
+def test_sources_and_enrichment_are_in_the_line_where_there_are_any() -> None:
+    said = {"metadata": {"user": "u-1"}, "feedback": {"rating": 4}}
+    given = scored("EXT-a", {"sources": {"rouge1": "rouge"}, "enrichment": said}, rouge1=0.4)
+    for line in (json.loads(outcome_line(given)), json.loads(retry_line(given))):
+        assert (line["sources"], line["enrichment"]) == ({"rouge1": "rouge"}, said)
+    assert json.loads(outcome_line(failed("EXT-a", {"enrichment": said})))["enrichment"] == said
+    assert not {"sources", "enrichment"} & json.loads(outcome_line(scored("EXT-a", rouge=0.4))).keys()
 
 
 def test_a_retry_has_its_key_and_what_an_attempt_has_and_nothing_else_of_the_datapoint(tmp_path: Path) -> None:
@@ -695,6 +708,9 @@ def test_what_is_no_run_file_is_refused_by_name(tmp_path: Path, action: Callable
         ([RUN, OUTCOME.replace("{}", '{"f1": 1e999}'), END], 2, "scores.f1"),
         ([RUN, OUTCOME.replace("{}", '{"f1": "0.5"}'), END], 2, "scores.f1"),
         ([RUN, OUTCOME.replace("{}", '{"f1": [1]}'), END], 2, "scores.f1"),
+        ([RUN, OUTCOME.replace("{}", '{"f1": 1},"sources":{"f1":2}'), END], 2, "sources.f1"),
+        ([RUN, OUTCOME.replace("{}", '{"f1": 1},"sources":["f1"]'), END], 2, "sources"),
+        ([RUN, OUTCOME.replace("null", 'null,"enrichment":"text"'), END], 2, "enrichment"),
         ([RUN, OUTCOME[:-1], END], 2, "not a line of a run file"),
         ([RUN, OUTCOME.replace('"a"', '""'), END], 2, "datapoint_id"),
         ([RUN, OUTCOME.replace('"a"', '"a","repeat":-1'), END], 2, "repeat"),

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from typing import TextIO
 
 from honeyhive.ci.commands import neutralise
-from honeyhive.experiments.core import Observer, Progress
+from honeyhive.experiments.running import Observer, Progress
 from honeyhive.gate.metrics import Kind, default_metric
 from honeyhive.gate.scores import Sample, ScoreTable
 from honeyhive.result import ERRORS, LATENCY, RunResult

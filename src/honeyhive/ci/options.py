@@ -60,3 +60,7 @@ decision = _options(
     click.option("--on-missing-baseline", metavar="warn|fail", help="When there is no baseline.  [default: warn]"),
     click.option("--on-incomparable", metavar="warn|fail", help="When dataset or evaluator changed.  [default: fail]"),
 )
+platform = _options(
+    click.option("--project", metavar="NAME", help="The project on HoneyHive.  [default: HH_PROJECT]"),
+    click.option("--server-url", metavar="URL", help="The address of HoneyHive's API.  [default: HH_API_URL]"),
+)

@@ -16,9 +16,9 @@ MAX_MESSAGE = 2_000
 """No message of an exception is kept longer than this: it ends up in files and comments."""
 
 
-def attempt(call: Callable[[], T]) -> T | Fault:
-    """The value of `call`, or the fault that it ended in, `SystemExit` included."""
-    return attempt_or(call, to_fault)
+def attempt(call: Callable[[], T], *, exits: bool = False) -> T | Fault:
+    """The value of `call`, or the fault that it ended in; `SystemExit` included, unless it `exits`."""
+    return attempt_or(call, _leave_or_fault if exits else to_fault)
 
 
 def attempt_or(call: Callable[[], T], otherwise: Callable[[BaseException], E]) -> T | E:
@@ -29,6 +29,12 @@ def attempt_or(call: Callable[[], T], otherwise: Callable[[BaseException], E]) -
         if isinstance(error, KeyboardInterrupt | Cancelled) and threading.current_thread() is threading.main_thread():
             raise  # a signal, on its way through the user's code: signals come to the main thread alone
         return otherwise(error)
+
+
+def _leave_or_fault(error: BaseException) -> Fault:
+    if isinstance(error, SystemExit):
+        raise error
+    return to_fault(error)
 
 
 def to_fault(error: BaseException) -> Fault:

@@ -1,267 +1,239 @@
-"""`run_experiment()`: a function over a dataset, scored by evaluators, into a run file."""
+"""`evaluate()`: a function over a dataset, scored by evaluators, on HoneyHive where there is a key and without it."""
 
 from __future__ import annotations
 
-import contextvars
-import dataclasses
-import platform
+import os
+import re
+import signal
 import threading
-import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from importlib.metadata import version
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from types import FrameType
+from typing import Any, NoReturn
 
-from honeyhive.errors import Cancelled, InputError, RunFileError, UserCodeError
-from honeyhive.experiments.attempts import attempt
-from honeyhive.experiments.calling import Binding, bind_function
-from honeyhive.experiments.context import ExperimentContext
-from honeyhive.experiments.dataset import Dataset
-from honeyhive.experiments.evaluators import Evaluator, callable_name, fingerprint
-from honeyhive.experiments.loop import EventLoop
-from honeyhive.experiments.trial import Procedure, Trial
-from honeyhive.experiments.workers import Workers
-from honeyhive.result import BUILT_IN, Failed, Fault, Outcome, RunResult
-from honeyhive.runfile import RunWriter, read_run
-from honeyhive.runlines import Kept, RunHeader, Status, outcome_line, retry_line
+from honeyhive.api.client import HoneyHive
+from honeyhive.api.connection import Connection
+from honeyhive.errors import ApiError, ArgumentError, HoneyHiveWarning
+from honeyhive.experiments.dataset import Datapoints, Dataset, create_external_dataset
+from honeyhive.experiments.evaluators import Evaluator, callable_name, to_evaluator
+from honeyhive.experiments.instrumenting import instrumented
+from honeyhive.experiments.managed import ManagedDataset, fetch_honeyhive_dataset
+from honeyhive.experiments.platform.delivery import Delivered, Delivery
+from honeyhive.experiments.printing import print_result
+from honeyhive.experiments.provenance import provenance
+from honeyhive.experiments.results import check_aggregate, summarize
+from honeyhive.experiments.running import Experiment, run_experiment
+from honeyhive.experiments.verbose import progress_lines
+from honeyhive.models.generated import Detail, ExperimentResultResponse, Unsent
+from honeyhive.result import RunResult
+from honeyhive.tracer import HoneyHiveTracer
 
-_FLUSH_INTERVAL = 1.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Experiment:
-    """What to run: a function over a dataset, its evaluators, and within which bounds.
-
-    `timeout` is in seconds, for the function and again for the evaluators of each datapoint; `None` is no limit.
-    `retry` says of which outcomes the datapoint is tried once more; that never replaces the outcome.
-    """
-
-    name: str
-    function: Callable[..., Any]
-    function_name: str = ""
-    dataset: Dataset
-    evaluators: tuple[Evaluator, ...] = ()
-    max_workers: int = 10
-    repeats: int = 1
-    timeout: float | None = None
-    retry: Callable[[Outcome], bool] = lambda _: False
-    git: Mapping[str, Any] = field(default_factory=dict)
-    ci: Mapping[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        """Refuse evaluators that would hide each other or a built-in metric."""
-        names = [evaluator.name for evaluator in self.evaluators]
-        for name in names:
-            if name in BUILT_IN:
-                raise UserCodeError(
-                    f"an evaluator may not be called {name!r}", hint="it is a built-in metric: rename it"
-                )
-            if names.count(name) > 1:
-                raise UserCodeError(
-                    f"two evaluators are called {name!r}", hint="each gives a metric of its own: rename one"
-                )
+RUNS = Path(".honeyhive", "runs")
+"""Where the run files are, below the working directory; each run has one of its own."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Progress:
-    """How far a run is; counted in datapoints × repeats, times in seconds."""
-
-    total: int
-    done: int
-    errors: int
-    resumed: int
-    elapsed: float
-    last_error: str = ""
-
-
-Observer = Callable[[Progress], None]
-"""Is told of the progress some times a second, on the thread that called `run_experiment()`."""
-
-
-def run_experiment(
-    experiment: Experiment,
+def evaluate(  # noqa: PLR0913 - the signature is given to us
+    function: Callable[..., Any],
     *,
-    out: Path,
-    resume: bool = False,
-    retry_errors: bool = False,
-    observer: Observer | None = None,
-) -> RunResult:
-    """Run every datapoint of the experiment and leave the run at `out`.
+    api_key: str | None = None,
+    project: str | None = None,
+    name: str | None = None,
+    dataset_id: str | None = None,
+    dataset: list[dict[str, Any]] | Mapping[str, Any] | None = None,
+    evaluators: Sequence[Callable[..., Any] | str] | None = None,
+    max_workers: int = 10,
+    run_concurrently: bool = True,
+    server_url: str | None = None,
+    verbose: bool = False,
+    metadata: Mapping[str, Any] | None = None,
+    run_id: str | None = None,
+    aggregate_function: str = "average",
+    print_results: bool = True,
+    instrumentors: Sequence[Callable[[], Any]] | None = None,
+) -> ExperimentResultResponse:
+    """Run `function` on every datapoint, score what it answers, and return what came of it, failures included.
 
-    A datapoint or an evaluator that fails is an outcome and stops nothing. With `resume`, what `out` already holds
-    is kept and not run again (`retry_errors`: but for the failed ones); a retry that it lacks is made up for. On a
-    signal the run ends as `cancelled` and the exception goes on; what was finished is in the file. Raises `InputError`
-    where `out` is another run.
+    `dataset` is a list of `{"inputs": …, "ground_truth": …}`, or `{"id": …, "data": [...]}` to give it an id;
+    `dataset_id` is a dataset on HoneyHive: one of the two. The function is called as `(inputs)`, `(inputs,
+    ground_truth)` or `(datapoint)`, evaluators as `(outputs)`, `(outputs, inputs)` or `(outputs, inputs,
+    ground_truth)`; which of them, the signature says. All may be async.
+
+    With a key, given or in `HH_API_KEY`, the run appears on HoneyHive too. Where that cannot be reached the run goes
+    on: `result.unsent` and a `HoneyHiveWarning` say what it does not have, and `honeyhive upload` sends it later. The
+    run file is in `.honeyhive/runs/`; `result.run_file` names it.
+
+    Raises `ArgumentError`, a `ValueError`, for arguments that do not go together, `ApiError` where the dataset cannot
+    be fetched. Ctrl-C, SIGTERM and `SystemExit` in the function end the run as cancelled, and go on from here.
     """
-    function = bind_function(experiment.function, _function_name(experiment))  # refused before a file is touched
-    header = _header(experiment)
-    if resume and out.exists():
-        header = _of_resumed(header, out)
-        writer, kept = RunWriter.resume(out, header, retry_errors=retry_errors, retry=experiment.retry)
-    else:
-        writer, kept = RunWriter.create(out, header), Kept()
-    _Run(experiment, function, header, writer, kept).execute(observer or (lambda _: None))
+    if not callable(function):
+        raise ArgumentError("function is not callable", hint="give the function that answers the inputs")
+    if max_workers < 1:
+        raise ArgumentError(f"max_workers={max_workers}", hint="it takes at least 1 to do the work")
+    check_aggregate(aggregate_function)
+    graders = tuple(to_evaluator(one) for one in evaluators or ())
+    client = _client(api_key=api_key, project=project, server_url=server_url, workers=max_workers)
+    experiment = Experiment(
+        name=name or f"experiment-{uuid.uuid4().hex[:8]}",
+        function=function,
+        function_name=callable_name(function),
+        dataset=_datapoints(dataset, dataset_id, client, project),
+        evaluators=graders,
+        max_workers=max_workers if run_concurrently else 1,
+        git=provenance(Path.cwd(), os.environ),
+        run_id=run_id or str(uuid.uuid4()),
+        project=project or (client.project if client else None),
+        metadata=metadata or {},
+        configuration={"max_workers": max_workers, "aggregate_function": aggregate_function},
+        exits=True,
+        tracing=HoneyHiveTracer,
+    )
+    out = RUNS / f"{_file_name(experiment)}.jsonl"
+    with instrumented(instrumentors or ()):
+        run, delivered = _run(experiment, out, client, verbose=verbose)
+    weights = {grader.name: grader.settings.weight for grader in graders if grader.settings.weight is not None}
+    result = summarize(run, aggregate_function=aggregate_function, weights=weights)
+    result.run_file = str(out)
+    result.duration_s = run.duration_s
+    if client is not None and delivered is not None:
+        _add_platform(result, client, delivered, aggregate_function)
+        client.close()
+    if print_results:
+        print_result(result)
+    return result
+
+
+def _client(*, api_key: str | None, project: str | None, server_url: str | None, workers: int) -> HoneyHive | None:
+    """The client, where there is a key for it."""
+    connection = Connection.found(os.environ, api_key=api_key, project=project, server_url=server_url)
+    if connection is None:
+        return None
+    return HoneyHive(
+        api_key=connection.api_key,
+        project=connection.project,
+        server_url=connection.server_url,
+        max_connections=workers,
+    )
+
+
+def _datapoints(
+    dataset: list[dict[str, Any]] | Mapping[str, Any] | None,
+    dataset_id: str | None,
+    client: HoneyHive | None,
+    project: str | None,
+) -> Datapoints:
+    """What the run goes over; `ArgumentError` where the arguments do not say it."""
+    if dataset is not None and dataset_id is not None:
+        raise ArgumentError("both 'dataset' and 'dataset_id' are given", hint="give one of the two")
+    if dataset_id is not None:
+        if client is None:
+            raise ArgumentError("a dataset on HoneyHive needs an API key", hint="set HH_API_KEY, or give api_key")
+        return ManagedDataset(dataset_id, *fetch_honeyhive_dataset(client, dataset_id, project))
+    if dataset is None:
+        raise ArgumentError("neither 'dataset' nor 'dataset_id' is given", hint="give one of the two")
+    rows, own_id = _rows(dataset)
+    if isinstance(rows, list) and not rows:
+        raise ArgumentError("the dataset is empty", hint="a run needs at least one datapoint")
+    external_id, _ = create_external_dataset(rows, project or "", own_id)
+    return Dataset.of(rows, dataset_id=external_id)
+
+
+def _rows(dataset: list[dict[str, Any]] | Mapping[str, Any]) -> tuple[list[dict[str, Any]], str | None]:
+    """The datapoints, and the id that the user gave their dataset."""
+    if not isinstance(dataset, Mapping):
+        return dataset, None
+    if "data" not in dataset:
+        raise ArgumentError("the dataset has no 'data'", hint='give a list, or {"id": …, "data": [...]}')
+    given = dataset.get("id")
+    return dataset["data"], None if given is None else str(given)
+
+
+def _run(
+    experiment: Experiment, out: Path, client: HoneyHive | None, *, verbose: bool
+) -> tuple[RunResult, Delivered | None]:
+    """Run it, and let HoneyHive know in every case how it ended."""
+    delivery = None if client is None else Delivery(client, project=experiment.project, workers=experiment.max_workers)
+    observer = progress_lines(experiment.name) if verbose else None
     try:
-        return read_run(out)
-    except InputError as error:  # it was there: that it is gone is nothing that the user has put in
-        raise RunFileError(f"{error.message} any more", file=error.file, hint="see what takes it away") from error
+        with _terminable(), _writable(out):
+            run = run_experiment(experiment, out=out, observer=observer, follower=delivery)
+    except BaseException:
+        if delivery is not None:
+            _warn_of(delivery.end(cancelled=True), out)
+        raise
+    return run, None if delivery is None else delivery.end(cancelled=False)
 
 
-class _Run:
-    """The run while it goes on: what is counted, written and told."""
-
-    def __init__(
-        self, experiment: Experiment, function: Binding, header: RunHeader, writer: RunWriter, kept: Kept
-    ) -> None:
-        self._experiment = experiment
-        self._header = header
-        self._writer = writer
-        self._kept = kept
-        self._lock = threading.Lock()
-        self._errors = 0
-        self._last_error = ""
-        self._started = time.monotonic()
-        self._flushed = self._started
-        self._loop = EventLoop(threads=experiment.max_workers)
-        self._procedure = self._prepare(function)
-
-    def execute(self, observer: Observer) -> None:
-        status: Status = "failed"
-        try:
-            left = self._header.expected - len(self._kept.done) + len(self._kept.owed)
-            size = max(1, min(self._experiment.max_workers, left))
-            workers = Workers(self._trials(), size=size, done=self._record)
-            workers.run(lambda: self._tick(observer))
-            status = "completed"
-        except (KeyboardInterrupt, Cancelled):
-            status = "cancelled"
-            raise
-        finally:
-            try:
-                self._writer.close(status=status, duration_s=time.monotonic() - self._started)
-                observer(self._progress())
-            finally:
-                self._loop.close()  # after the file: what it cancels has no outcome
-
-    def _prepare(self, function: Binding) -> Procedure:
-        experiment = self._experiment
-        return Procedure(
-            function=function,
-            function_name=_function_name(experiment),
-            evaluators=experiment.evaluators,
-            context=ExperimentContext(
-                run_id=self._header.run_id, dataset_id=experiment.dataset.dataset_id, session_name=experiment.name
-            ),
-            timeout=experiment.timeout,
-            loop=self._loop,
-            variables=contextvars.copy_context(),
-        )
-
-    def _trials(self) -> Iterator[Trial]:
-        done, owed = self._kept.done, self._kept.owed
-        for repeat in range(self._experiment.repeats):
-            for datapoint in self._experiment.dataset:
-                key = hash((datapoint.id, repeat))
-                if key not in done or key in owed:
-                    yield Trial(datapoint=datapoint, repeat=repeat, procedure=self._procedure, is_retry=key in owed)
-
-    def _record(self, trial: Trial) -> Trial | None:
-        """Write what became of the datapoint at once, whatever is to come; and give its retry where it is owed one."""
-        if trial.is_retry:
-            self._writer.append_line(_recorded(trial.outcome(), retry_line)[1])
-            return None
-        outcome, line = _recorded(trial.outcome(), outcome_line)
-        error = _error_of(outcome)
-        if error:
-            with self._lock:
-                self._errors += 1
-                self._last_error = error
-        self._writer.append_line(line)
-        return trial.again() if self._experiment.retry(outcome) else None
-
-    def _tick(self, observer: Observer) -> None:
-        now = time.monotonic()
-        if now - self._flushed >= _FLUSH_INTERVAL:
-            self._writer.flush()
-            self._flushed = now
-        observer(self._progress())
-
-    def _progress(self) -> Progress:
-        return Progress(
-            total=self._header.expected,
-            done=self._writer.finished,
-            errors=self._errors,
-            resumed=len(self._kept.done),
-            elapsed=time.monotonic() - self._started,
-            last_error=self._last_error,
-        )
+def _add_platform(
+    result: ExperimentResultResponse, client: HoneyHive, delivered: Delivered, aggregate_function: str
+) -> None:
+    """Say what HoneyHive has of the run, and add the metrics that it computes itself."""
+    result.run_id = delivered.run_id or result.run_id
+    for datapoint in result.datapoints:
+        datapoint.session_id = delivered.session_ids.get(datapoint.session_id or "", datapoint.session_id)
+    result.unsent = _warn_of(delivered, Path(result.run_file or ""))
+    if not delivered.ended:
+        return
+    try:
+        theirs = client.evaluations.get_result(result.run_id or "", aggregate_function)
+    except ApiError as error:
+        warnings.warn(f"the metrics that HoneyHive computes could not be read: {error}", HoneyHiveWarning, stacklevel=3)
+        return
+    result.metrics.details += [detail for detail in theirs.metrics.details if _is_theirs(detail)]
 
 
-def _recorded(outcome: Outcome, to_line: Callable[[Outcome], bytes]) -> tuple[Outcome, bytes]:
-    """The outcome and its line; `Failed`, and without inputs and ground truth, where they cannot be written."""
-    line = attempt(lambda: to_line(outcome))
-    if not isinstance(line, Fault):
-        return outcome, line
-    failed = _unrecordable(outcome, line)
-    return failed, to_line(failed)
+def _is_theirs(detail: Detail) -> bool:
+    return detail.metric_type not in (None, "CLIENT_SIDE")
 
 
-def _unrecordable(outcome: Outcome, reason: Fault) -> Failed:
-    return Failed(
-        index=outcome.index,
-        repeat=outcome.repeat,
-        datapoint_id=outcome.datapoint_id,
-        content_hash=outcome.content_hash,
-        line=outcome.line,
-        tags=outcome.tags,  # they say that it must pass
-        metadata=outcome.metadata,
-        duration_ms=outcome.duration_ms,
-        session_id=outcome.session_id,
-        fault=Fault(type=reason.type, message=f"its result cannot be recorded: {reason.message}"),
+def _warn_of(delivered: Delivered, out: Path) -> Unsent | None:
+    """What HoneyHive does not have, and one warning of it."""
+    if delivered.complete:
+        return None
+    command = f"honeyhive upload {out}"
+    reason = delivered.reason or "HoneyHive did not take all of it"
+    message = (
+        f"{delivered.of - delivered.sessions} of {delivered.of} sessions of this run are not on HoneyHive ({reason})"
+    )
+    warnings.warn(f"{message}: they are kept, and `{command}` sends them", HoneyHiveWarning, stacklevel=4)
+    return Unsent(sessions=delivered.of - delivered.sessions, of=delivered.of, reason=reason, command=command)
+
+
+def _file_name(experiment: Experiment) -> str:
+    """A name that any file system takes, and no other run has."""
+    return (
+        f"{re.sub('[^A-Za-z0-9._-]+', '-', experiment.name)[:80].strip('.-') or 'run'}-{(experiment.run_id or '')[:8]}"
     )
 
 
-def _error_of(outcome: Outcome) -> str:
-    """The first thing that went wrong with a datapoint, in a line; empty where nothing did."""
-    where = outcome.datapoint_id if outcome.line is None else f"line {outcome.line} ({outcome.datapoint_id})"
-    if isinstance(outcome, Failed):
-        return f"{where}: {outcome.fault}"
-    return next((f"{where}: {metric}: {fault}" for metric, fault in outcome.faults.items()), "")
+@contextmanager
+def _writable(out: Path) -> Iterator[None]:
+    try:
+        yield
+    except PermissionError as error:
+        raise ArgumentError(
+            f"the run file {out} cannot be written: {error.strerror}", hint="work in a folder that you may write to"
+        ) from error
 
 
-def _function_name(experiment: Experiment) -> str:
-    return experiment.function_name or callable_name(experiment.function)
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """SIGTERM ends a program on the spot: within the block it ends the run first, where nobody else listens to it."""
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, _leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
-def _header(experiment: Experiment) -> RunHeader:
-    dataset = experiment.dataset
-    return RunHeader(
-        run_id=str(uuid.uuid4()),
-        name=experiment.name,
-        dataset_id=dataset.dataset_id,
-        dataset_path=dataset.path,
-        dataset_sha256=dataset.sha256,
-        dataset_count=dataset.count,
-        function=_function_name(experiment),
-        function_fingerprint=fingerprint(experiment.function),
-        evaluators=tuple(evaluator.ref for evaluator in experiment.evaluators),
-        repeats=experiment.repeats,
-        limit=dataset.limit,
-        expected=dataset.count * experiment.repeats,
-        git=experiment.git,
-        ci=experiment.ci,
-        environment={
-            "python": platform.python_version(),
-            "honeyhive": version("honeyhive"),
-            "system": platform.system(),
-        },
-        started_at=datetime.now(UTC).isoformat(timespec="seconds"),
-    )
+def _leave(number: int, _frame: FrameType | None) -> NoReturn:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # one is enough, while what is finished is being written and sent
+    raise SystemExit(128 + number)
 
 
-def _of_resumed(header: RunHeader, out: Path) -> RunHeader:
-    """The header with the id of the run that goes on."""
-    return dataclasses.replace(header, run_id=read_run(out).run_id)
+__all__ = ["Evaluator", "HoneyHive", "HoneyHiveTracer", "evaluate", "run_experiment"]

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from honeyhive.documents import Malformed, load_json, plain, shown
 from honeyhive.errors import DatasetError
 from honeyhive.experiments.rows import Row
-from honeyhive.result import TAG_MUST_PASS, content_hash
+from honeyhive.result import TAG_MUST_PASS, Fault, content_hash
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,6 +31,8 @@ class Datapoint:
     metadata: dict[str, Any] = field(default_factory=dict)
     line: int | None = None
     row: Any
+    fault: Fault | None = None
+    """Why there is nothing to run the function on, where that is known beforehand."""
     content_hash: str = field(init=False)
     """Taken when the datapoint is made: what user code does to `inputs` later does not change it."""
 

@@ -9,7 +9,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice, pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from honeyhive.documents import canonical_json, compact_json, plain, shown
 from honeyhive.errors import DatasetError
@@ -39,16 +39,24 @@ class Dataset:
     `sha256` is that of the file's bytes; a dataset in memory has no path and the hash of its rows as JSON lines.
     """
 
-    def __init__(self, rows: RowFile | RowList, *, columns: Columns | None = None, limit: int | None = None) -> None:
+    def __init__(
+        self,
+        rows: RowFile | RowList,
+        *,
+        columns: Columns | None = None,
+        limit: int | None = None,
+        dataset_id: str | None = None,
+    ) -> None:
         if limit is not None and limit < 1:
             raise DatasetError(f"limited to {limit} datapoints", hint="the limit is at least 1", file=rows.given)
         self.limit = limit
         self._rows = rows
         self._reader = RowReader(columns or Columns(), cells_are_text=rows.cells_are_text)
         self._ledger = _Ledger()
-        self._known, self.dataset_id = self._read_whole(self._ledger.enter)
+        self._known, made_id = self._read_whole(self._ledger.enter)
         if self._ledger.close():
-            self._known, self.dataset_id = self._read_whole(self._ledger.naming())
+            self._known, made_id = self._read_whole(self._ledger.naming())
+        self.dataset_id = dataset_id or made_id
         self.count = len(self._known)
         if not self.count:
             raise DatasetError("the dataset is empty", hint="a run needs at least one datapoint", file=rows.given)
@@ -69,10 +77,15 @@ class Dataset:
 
     @classmethod
     def of(
-        cls, rows: Sequence[Mapping[str, Any]], *, columns: Columns | None = None, limit: int | None = None
+        cls,
+        rows: Sequence[Mapping[str, Any]],
+        *,
+        columns: Columns | None = None,
+        limit: int | None = None,
+        dataset_id: str | None = None,
     ) -> Dataset:
-        """The dataset of rows in memory, with the ids that the same rows have in a file."""
-        return cls(RowList(rows), columns=columns, limit=limit)
+        """The dataset of rows in memory, with the ids that the same rows have in a file; its own may be given."""
+        return cls(RowList(rows), columns=columns, limit=limit, dataset_id=dataset_id)
 
     def __iter__(self) -> Iterator[Datapoint]:
         """Each datapoint, made when it is asked for."""
@@ -109,6 +122,19 @@ class Dataset:
                     message, hint=error.hint, file=self._rows.given, line=row.line, column=row.column
                 ) from error
             yield datapoint
+
+
+class Datapoints(Protocol):
+    """What a run needs of a dataset: its datapoints in order, as often as it asks, and what the run file says of it."""
+
+    dataset_id: str
+    path: str | None
+    sha256: str
+    count: int
+    limit: int | None
+
+    def __iter__(self) -> Iterator[Datapoint]:
+        """Each datapoint in order."""
 
 
 class RowList:

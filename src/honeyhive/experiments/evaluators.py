@@ -1,216 +1,141 @@
-"""Evaluators: the user's callables that give an output its score, and the fingerprint of what they do."""
+"""Evaluators: the user's callables that give an output its scores, under whatever form they come."""
 
 from __future__ import annotations
 
-import ast
 import functools
-import hashlib
 import inspect
-import math
-import numbers
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from decimal import Decimal
-from types import FunctionType
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from honeyhive.documents import canonical_json, plain
-from honeyhive.experiments.attempts import attempt_or
-from honeyhive.experiments.calling import Binding, bind_evaluator
-from honeyhive.result import EvaluatorRef, Fault, Score
+from honeyhive.errors import UserCodeError
+from honeyhive.experiments.attempts import attempt
+from honeyhive.experiments.calling import Arguments, Binding, bind_evaluator
+from honeyhive.experiments.decorators import DecoratedEvaluator, aevaluator, evaluator
+from honeyhive.experiments.fingerprints import callable_name, fingerprint
+from honeyhive.experiments.grades import EvalResult, Grade, to_grade, to_grades
+from honeyhive.experiments.loop import EventLoop
+from honeyhive.experiments.registry import registered
+from honeyhive.experiments.settings import Settings
+from honeyhive.result import EvaluatorRef, Fault
+
+__all__ = [
+    "DecoratedEvaluator",
+    "EvalResult",
+    "Evaluator",
+    "Grade",
+    "Settings",
+    "aevaluator",
+    "callable_name",
+    "evaluator",
+    "fingerprint",
+    "run_evaluators",
+    "to_evaluator",
+    "to_grade",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluator:
-    """A callable with the name of the metric that it gives."""
+    """A callable with the name of the metric that it gives, called `settings.repeat` times."""
 
     name: str
     fingerprint: str
     binding: Binding
+    settings: Settings = field(default_factory=Settings)
 
     @property
     def ref(self) -> EvaluatorRef:
         """What a run file says of it."""
         return EvaluatorRef(name=self.name, fingerprint=self.fingerprint)
 
+    def conclude(self, values: Sequence[Any], ground_truth: Any) -> Mapping[str, Grade | Fault]:
+        """The metrics that the values of its calls come to, each a grade or its fault.
 
-@dataclass(frozen=True, kw_only=True)
-class Grade:
-    """One score and the evaluator's note on it."""
-
-    score: Score
-    note: str | None = None
-
-
-def to_evaluator(function: Callable[..., Any], name: str | None = None) -> Evaluator:
-    """The evaluator that `function` is; its name is the callable's own unless one is given."""
-    known = name or callable_name(function)
-    return Evaluator(name=known, fingerprint=fingerprint(function), binding=bind_evaluator(function, known))
+        Raises whatever the user's own code in the settings raises.
+        """
+        answer = self.settings.settle(values)
+        grades = to_grades(self.name, answer, ground_truth)
+        if self.settings.weight is None and not self.settings.asserts:
+            return grades
+        own = grades if isinstance(answer.value, Mapping) else {self.name: grades[self.name]}
+        return {**grades, **{metric: self.settings.weighed(grade) for metric, grade in own.items()}}
 
 
-def callable_name(function: Callable[..., Any]) -> str:
-    """What a callable is called: functions by name, partials by what they wrap, objects by their class."""
-    if isinstance(function, functools.partial):
-        return callable_name(function.func)
-    return str(getattr(function, "__name__", type(function).__name__))
-
-
-def to_grade(value: Any) -> Grade | Fault:
-    """What an evaluator's return value says: a score, `(score, note)`, or `None` for not applicable."""
-    if isinstance(value, tuple) and len(value) == 2 and isinstance(value[1], str):
-        score = _to_score(value[0])
-        return score if isinstance(score, Fault) else Grade(score=score, note=value[1])
-    score = _to_score(value)
-    return score if isinstance(score, Fault) else Grade(score=score)
-
-
-def _to_score(value: Any) -> Score | Fault:
-    if hasattr(value, "item") and getattr(value, "shape", None) == ():  # a scalar of an array library
-        value = value.item()
-    if value is None or isinstance(value, bool):
-        return value
-    if not isinstance(value, numbers.Real | Decimal):
-        return Fault(type="TypeError", message=f"gave a {type(value).__name__}, not True/False, a number or None")
+def to_evaluator(function: Callable[..., Any] | str, name: str | None = None) -> Evaluator:
+    """The evaluator that a callable, a decorated one or the name of one is, under its own name unless one is given."""
+    found: Any = registered(function) if isinstance(function, str) else function
+    if not callable(found):
+        raise UserCodeError(
+            f"an evaluator is a callable or the name of one, not a {type(found).__name__}",
+            hint="give the function itself",
+        )
+    decorated = _decorated(found)
+    known = name or (decorated.name if decorated else callable_name(found))
     try:
-        number = float(value)
-    except OverflowError:
-        number = math.inf
-    except ValueError:  # a signalling NaN of `decimal`
-        number = math.nan
-    if not math.isfinite(number):
-        return Fault(type="ValueError", message=f"gave {number}, which is not a finite number")
-    return int(number) if number.is_integer() and abs(number) < 2**53 else number
+        print_ = fingerprint(found)
+    except RecursionError as error:
+        raise UserCodeError(f"evaluator {known!r} calls itself, by the names in its settings") from error
+    return Evaluator(
+        name=known,
+        fingerprint=print_,
+        binding=bind_evaluator(decorated.function if decorated else found, known),
+        settings=decorated.settings if decorated else Settings(),
+    )
 
 
-# --- fingerprints ----------------------------------------------------------------------------------------------------
+def _decorated(function: Any) -> DecoratedEvaluator | None:
+    """The decorated evaluator that a callable is, or that it is a partial or a method of."""
+    if isinstance(function, DecoratedEvaluator):
+        return function
+    if isinstance(function, functools.partial) and (inner := _decorated(function.func)) is not None:
+        return inner.of(functools.partial(inner.function, *function.args, **function.keywords))
+    if inspect.ismethod(function) and isinstance(function.__func__, DecoratedEvaluator):
+        return function.__func__.of(functools.partial(function.__func__.function, function.__self__))
+    return None
 
 
-def fingerprint(function: Callable[..., Any]) -> str:
-    """A hash of what a callable does: its source without comments, docstrings and layout, its settings, its `version`.
+def run_evaluators(
+    evaluators: Sequence[Callable[..., Any] | str], inputs: Any, outputs: Any, ground_truth: Any = None
+) -> list[dict[str, Any]]:
+    """Score one output: `{"name", "score", "explanation", "error"}` for each metric.
 
-    The same on every machine and Python version. What has no source (builtins) goes by its qualified name.
+    An evaluator that fails gives an entry with an `error` and no score. Asynchronous ones are awaited, also where
+    a loop is running already: on a thread of their own, while this one waits.
     """
-    return hashlib.sha256(canonical_json(_describe(function)).encode()).hexdigest()[:16]
-
-
-def _describe(function: Any) -> dict[str, Any]:
-    described: dict[str, Any] = {
-        "version": attempt_or(lambda: plain(getattr(function, "version", None)), lambda _: None)
+    given = {
+        "inputs": inputs,
+        "outputs": outputs,
+        "ground_truth": ground_truth,
+        "datapoint": {"inputs": inputs, "ground_truth": ground_truth},
+        "tracer": _tracer(),
     }
-    if isinstance(function, functools.partial):
-        given = dict(enumerate(function.args)) | function.keywords
-        return described | {"partial": _describe(function.func), "given": _settings(given)}
-    if inspect.ismethod(function):
-        return described | {"method": function.__name__, "of": _describe(function.__self__)}
-    if inspect.isroutine(function) or inspect.isclass(function):
-        layers = list(_layers(function))
-        written = [*filter(inspect.isfunction, layers[:-1]), layers[-1]]
-        return described | {"source": _sources(written), "settings": [_settings(_carried(layer)) for layer in layers]}
-    kinds = [kind for kind in type(function).__mro__ if kind is not object]
-    return described | {"source": _sources(kinds), "settings": _settings(_state(function))}
-
-
-def _sources(code: Sequence[Any]) -> str | list[str]:
-    """The source of each; of one alone without a list around it, as runs so far have it."""
-    sources = [_source(part) for part in code]
-    return sources[0] if len(sources) == 1 else sources
-
-
-def _settings(values: Mapping[Any, Any]) -> dict[str, Any]:
-    return {str(name): _setting(value) for name, value in values.items()}
-
-
-def _setting(value: Any) -> Any:
-    """The value as `plain()` has it, or its type alone where the user's own conversion raises."""
-    return attempt_or(lambda: plain(value), lambda _: f"<{type(value).__qualname__}>")
-
-
-def _layers(function: Any) -> Iterator[Any]:
-    """A function in its decorators, the outermost first; what a decorator was told is kept in its own layer."""
-    last = inspect.unwrap(function)
-    while function is not last:
-        yield function
-        function = function.__wrapped__
-    yield last
-
-
-def _carried(function: Any) -> Mapping[str, Any]:
-    """The values that a function carries with it: its defaults, and what it closes over."""
-    if not inspect.isfunction(function):
-        return {}
-    defaults = {"()": function.__defaults__, "*": function.__kwdefaults__}  # no names, so they hide no variable
-    return defaults | dict(_closed_over(function))
-
-
-def _closed_over(function: FunctionType) -> Iterator[tuple[str, Any]]:
-    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
-        try:
-            yield name, cell.cell_contents
-        except ValueError:  # nothing is assigned to it yet
-            continue
-
-
-def _state(thing: Any) -> dict[str, Any]:
-    """The values of an object's attributes, in `__slots__` or not."""
-    slots = {name for kind in type(thing).__mro__ for name in _slots(kind) if not name.startswith("__")}
-    kept = {name: getattr(thing, name) for name in slots if hasattr(thing, name)}
-    return kept | getattr(thing, "__dict__", {})
-
-
-def _slots(kind: type) -> Iterable[str]:
-    names = vars(kind).get("__slots__", ())
-    return (names,) if isinstance(names, str) else names
-
-
-def _source(code: Any) -> str:
+    prepared = [to_evaluator(one) for one in evaluators]
+    loop = EventLoop(threads=4)
     try:
-        text = inspect.getsource(getattr(code, "__code__", code))  # of a function: its own, not that of what it wraps
-    except (OSError, TypeError):
-        return f"{getattr(code, '__module__', '')}.{getattr(code, '__qualname__', callable_name(code))}"
-    try:
-        return _spelled(_parsed(text))
-    except (SyntaxError, RecursionError):  # a lambda in the middle of an expression: its lines are no module
-        return " ".join(text.split())
+        return [entry for one in prepared for entry in _entries(one, given, loop)]
+    finally:
+        loop.close()
 
 
-def _parsed(text: str) -> list[ast.stmt]:
-    """The statements of a piece of source; taking its indentation away would change the texts in it, or fail there."""
-    if not text[:1].isspace():
-        return ast.parse(text).body
-    block = ast.parse(f"if True:\n{text}").body[0]
-    return block.body if isinstance(block, ast.If) else []
-
-
-class _Word(str):
-    __slots__ = ()
-
-
-def _spelled(tree: list[ast.stmt]) -> str:
-    """The syntax tree as text, without recursion: a long chain of `elif` is deeper than Python's stack.
-
-    What is empty is left out, for Python versions differ in just that.
-    """
-    words: list[str] = []
-    rest: list[Any] = [tree]
-    while rest:
-        node = rest.pop()
-        if isinstance(node, ast.AST):
-            words.append(f"{type(node).__name__}(")
-            rest.append(_Word(")"))
-            for name, value in reversed([field for field in _fields(node) if field[1] not in (None, [])]):
-                rest += (value, _Word(f"{name}="))
-        elif isinstance(node, list):
-            words.append("[")
-            rest += (_Word("]"), *reversed(node))
+def _entries(evaluator: Evaluator, given: Arguments, loop: EventLoop) -> Iterator[dict[str, Any]]:
+    found = attempt(lambda: _judge(evaluator, given, loop))
+    for name, grade in ({evaluator.name: found} if isinstance(found, Fault) else found).items():
+        if isinstance(grade, Fault):
+            yield {"name": name, "score": None, "explanation": None, "error": str(grade)}
         else:
-            words.append(node if isinstance(node, _Word) else ascii(node))
-    return " ".join(words)
+            yield {"name": name, "score": grade.score, "explanation": grade.note, "error": None}
 
 
-def _fields(node: ast.AST) -> Iterator[tuple[str, Any]]:
-    documented = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
-    for name, value in ast.iter_fields(node):
-        if name == "body" and documented and ast.get_docstring(node, clean=False) is not None:  # type: ignore[arg-type]  # documented says so
-            yield name, value[1:]
-        elif name not in ("type_comment", "type_ignores", "kind"):
-            yield name, value
+def _judge(evaluator: Evaluator, given: Arguments, loop: EventLoop) -> Mapping[str, Grade | Fault]:
+    values = []
+    for _ in range(evaluator.settings.repeat):
+        value = evaluator.binding(given)
+        values.append(loop.run(value, None) if inspect.isawaitable(value) else value)
+    return evaluator.conclude(values, given["ground_truth"])
+
+
+def _tracer() -> Any:
+    from honeyhive.tracer import current_tracer  # noqa: PLC0415 - it imports OpenTelemetry, which few evaluators need
+
+    return current_tracer()

@@ -23,7 +23,8 @@ from honeyhive.experiments.remote import parse_remote
 _COMMIT_FIELDS = ("commit_hash", "commit_hash_short", "commit_message", "author_name")
 _STATE_FIELDS = ("branch", "is_dirty", "uncommitted_changes")
 _REMOTE_FIELDS = ("remote_url", "repo_url")
-_FIELDS = (*_COMMIT_FIELDS, *_STATE_FIELDS, *_REMOTE_FIELDS, "commit_link", "relative_path")
+FIELDS = (*_COMMIT_FIELDS, *_STATE_FIELDS, *_REMOTE_FIELDS, "commit_link", "relative_path")
+"""What `describe` tells, or says why it cannot."""
 
 _MAX_MESSAGE, _MAX_AUTHOR, _MAX_REASON = 2_000, 200, 300
 _MAX_OUTPUT = 2**20
@@ -39,8 +40,8 @@ def describe(
     """
     directory = directory.resolve()
     fields = _read(directory, own_paths, timeout)
-    absent = {name: value.reason for name in _FIELDS if isinstance(value := fields[name], _Absent)}
-    return {name: fields[name] for name in _FIELDS if name not in absent} | {"absent": absent}
+    absent = {name: value.reason for name in FIELDS if isinstance(value := fields[name], _Absent)}
+    return {name: fields[name] for name in FIELDS if name not in absent} | {"absent": absent}
 
 
 def workspace_root(directory: Path) -> Path:
@@ -75,16 +76,16 @@ _Fields = dict[str, Any]
 def _read(directory: Path, own_paths: Sequence[str], timeout: float) -> _Fields:
     root = workspace_root(directory)
     if not _holds_repository(root):
-        return dict.fromkeys(_FIELDS, _Absent("no git repository here"))
+        return dict.fromkeys(FIELDS, _Absent("no git repository here"))
     place = {"relative_path": directory.relative_to(root).as_posix()}
     git = _find_git(root, timeout)
     if git is None:
-        return dict.fromkeys(_FIELDS, _Absent("git is not installed")) | place
+        return dict.fromkeys(FIELDS, _Absent("git is not installed")) | place
     commit = _or_absent(_COMMIT_FIELDS, lambda: _commit(git))
     try:
         settings = _settings(git)
     except _Unreadable as unreadable:
-        return dict.fromkeys(_FIELDS, _Absent(str(unreadable))) | commit | place
+        return dict.fromkeys(FIELDS, _Absent(str(unreadable))) | commit | place
     ours = _exclusions(root, directory, own_paths)
     state = _or_absent(_STATE_FIELDS, lambda: _state(git, settings, ours))
     remote = _or_absent(_REMOTE_FIELDS, lambda: _remote(settings))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from honeyhive.gate.checks import Place
@@ -47,10 +47,10 @@ class MetricComparison:
 
     `removed` is the baseline's sample of the datapoints that the candidate does not have. `unbounded_errors` is
     whether, in some pair, an error stands where a score should, and no range says what it is worth; `beyond_range`
-    whether either run has scores outside of the range. `evaluator_changed` and `kind_changed` are two ways to be
-    `redefined`: another evaluator, or one that says `True` and `False` in one run and gives other numbers in the other.
-    `relabelled` counts the pairs whose label is another, `unclustered` those whose datapoint says nothing of its
-    cluster. `all_passed` is pass^k of candidate and baseline.
+    whether either run has scores outside of the range. `evaluator` gives it, as far as that is known.
+    `evaluator_changed` and `kind_changed` are two ways to be `redefined`: another evaluator, or one that says `True`
+    and `False` in one run and gives other numbers in the other. `relabelled` counts the pairs whose label is another,
+    `unclustered` those whose datapoint says nothing of its cluster. `all_passed` is pass^k of candidate and baseline.
     """
 
     metric: Metric
@@ -60,6 +60,7 @@ class MetricComparison:
     pairs: Pairs | None = None
     unbounded_errors: bool = False
     beyond_range: bool = False
+    evaluator: str | None = None
     evaluator_changed: bool = False
     kind_changed: bool = False
     relabelled: int | None = None
@@ -122,7 +123,7 @@ def compare(candidate: RunResult, baseline: RunResult | None, metrics: Sequence[
     declared = {metric.name: metric for metric in metrics}
     pairing = Pairing(candidate, baseline, metrics)
     ours, theirs = pairing.candidate, pairing.baseline
-    changed = _changed_evaluators(candidate, baseline)
+    has_changed = _evaluator_changes(pairing, candidate, baseline)
     compared: dict[str, MetricComparison] = {}
     changes: list[Change] = []
     removed: dict[int, dict[str, float]] = {row: {} for row in pairing.first_removed(KEPT)}
@@ -130,7 +131,7 @@ def compare(candidate: RunResult, baseline: RunResult | None, metrics: Sequence[
         metric = declared.get(name) or default_metric(name)
         both = pairing.of(settled(metric, pairing.tables))
         scores = both.paired()
-        compared[name] = _compare_metric(both, scores, declared=metric, evaluator_changed=name in changed)
+        compared[name] = _compare_metric(both, scores, declared=metric, evaluator_changed=has_changed(name))
         if scores is not None and name != LATENCY:
             changes += _largest_changes(scores, pairing.rows)
         for row, found in removed.items():
@@ -200,6 +201,7 @@ def _compare_metric(
         pairs=None if scores is None else scores.tested(),
         unbounded_errors=metric.errors_unbounded and both.erred(),
         beyond_range=any(table.beyond(metric) for table in (pairing.tables[:1] if changed else pairing.tables)),
+        evaluator=ours.source(metric.name),
         evaluator_changed=evaluator_changed,
         kind_changed=changed,
         relabelled=both.relabelled(scores.rows) if scores is not None and metric.labels else None,
@@ -208,16 +210,25 @@ def _compare_metric(
     )
 
 
-def _changed_evaluators(candidate: RunResult, baseline: RunResult | None) -> frozenset[str]:
-    """The evaluators that are known not to be the same in both runs; a fingerprint that is not there tells nothing."""
-    if baseline is None:
-        return frozenset()
+def _evaluator_changes(pairing: Pairing, candidate: RunResult, baseline: RunResult | None) -> Callable[[str], bool]:
+    """Whether a metric is known not to be of the same evaluator in both runs.
+
+    A fingerprint that is not there tells nothing, but two evaluators with different names are two.
+    """
+    if pairing.baseline is None or baseline is None:
+        return lambda _: False
+    source, was_source = pairing.candidate.source, pairing.baseline.source
     before = {evaluator.name: evaluator.fingerprint for evaluator in baseline.evaluators}
-    return frozenset(
-        evaluator.name
-        for evaluator in candidate.evaluators
-        if evaluator.fingerprint and before.get(evaluator.name) not in (None, "", evaluator.fingerprint)
-    )
+    now = {evaluator.name: evaluator.fingerprint for evaluator in candidate.evaluators}
+
+    def changed(metric: str) -> bool:
+        giver, was = source(metric), was_source(metric)
+        if giver is None or was is None:
+            return False
+        ours, theirs = now.get(giver), before.get(was)
+        return ours != theirs if ours and theirs else giver != was
+
+    return changed
 
 
 def _largest_changes(scores: PairedScores, rows: Rows) -> Iterator[Change]:

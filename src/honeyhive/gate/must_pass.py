@@ -68,22 +68,20 @@ def without_texts(outcome: Outcome) -> Outcome:
     """The outcome without what its standing does not depend on; a run may have tagged all of its datapoints."""
     retry = None if outcome.retry is None else without_texts(outcome.retry)
     ground_truth = outcome.ground_truth if isinstance(outcome.ground_truth, int | float) else None
-    slim = replace(outcome, inputs=None, ground_truth=ground_truth, metadata={}, retry=retry)
+    slim = replace(outcome, inputs=None, ground_truth=ground_truth, metadata={}, enrichment={}, retry=retry)
     return replace(slim, output=None, notes={}) if isinstance(slim, Scored) else slim
 
 
-def unscored(outcome: Scored, evaluators: frozenset[str]) -> frozenset[str]:
-    """The evaluators that the outcome knows nothing of: no score, not that it does not apply, no fault."""
-    return evaluators.difference(outcome.scores, outcome.faults)
+def unscored(outcome: Scored, metrics: frozenset[str]) -> frozenset[str]:
+    """The metrics that the outcome knows nothing of: no score, not that it does not apply, no fault."""
+    return metrics.difference(outcome.scores, outcome.faults)
 
 
-def with_missing_scores(outcome: Outcome, evaluators: frozenset[str]) -> Outcome:
-    """The outcome, and its retry, with a fault for each of these evaluators that they know nothing of."""
-    if outcome.retry is not None:
-        outcome = replace(outcome, retry=with_missing_scores(outcome.retry, evaluators))
+def with_missing_scores(outcome: Outcome, metrics: frozenset[str]) -> Outcome:
+    """The outcome with a fault for each of these metrics that it knows nothing of; `Failed` knows of none anyway."""
     if isinstance(outcome, Failed):
         return outcome
-    missing = dict.fromkeys(unscored(outcome, evaluators), _MISSING_SCORE)
+    missing = dict.fromkeys(unscored(outcome, metrics), _MISSING_SCORE)
     return replace(outcome, faults={**outcome.faults, **missing}) if missing else outcome
 
 

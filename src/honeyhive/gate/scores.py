@@ -8,14 +8,15 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import filterfalse, zip_longest
+from itertools import filterfalse, islice, zip_longest
 
 from honeyhive.gate.aggregates import Aggregate
 from honeyhive.gate.columns import Column, quotients, reach
 from honeyhive.gate.metrics import Direction, Kind, Metric, expected
-from honeyhive.gate.must_pass import unscored, with_missing_scores, without_texts
+from honeyhive.gate.must_pass import unscored, without_texts
 from honeyhive.gate.rows import Rows
 from honeyhive.gate.samples import pass_hat_k
+from honeyhive.gate.sources import Gaps, Sources
 from honeyhive.gate.statistics import TIE
 from honeyhive.gate.student import mean
 from honeyhive.result import BUILT_IN, ERRORS, LATENCY, TAG_MUST_PASS, Failed, Outcome, RunResult, Score, Scored
@@ -88,7 +89,7 @@ class ScoreTable:
 
     `rows` is shared with the tables of other runs. `labels` are the metrics whose scores are labels. `present` has the
     rows of the run, and `contents` a number for what is in each row, or `ABSENT`. What is tagged is kept as it came.
-    An outcome that knows nothing of an evaluator which the run names, and which scored others, is an error of it.
+    An outcome that knows nothing of a metric which an evaluator gave elsewhere in the run is an error of it.
     """
 
     def __init__(self, run: RunResult, rows: Rows | None = None, labels: Iterable[str] = ()) -> None:
@@ -104,10 +105,13 @@ class ScoreTable:
         self._erred = array("i")
         self._columns: defaultdict[str, Column] = defaultdict(Column)
         self._evaluators = [evaluator.name for evaluator in run.evaluators]
-        self._scoring = frozenset(self._evaluators) - {*BUILT_IN}
-        # The rows of the outcomes that know nothing of some evaluators, by which, and whether anything else went wrong.
-        self._unscored: defaultdict[tuple[frozenset[str], bool], array[int]] = defaultdict(lambda: array("i"))
+        self._sources = Sources(run.evaluators)
+        self._scoring = self._sources.metrics
+        self._sourced = False
+        self._gaps = Gaps()
         for outcome in run.outcomes:
+            if not self._sourced and isinstance(outcome, Scored) and outcome.sources:
+                self._begin_sources(run)
             self._add(outcome)
         self._add_missing()
 
@@ -118,7 +122,8 @@ class ScoreTable:
     @property
     def metrics(self) -> list[str]:
         """The metrics that some datapoint has: in the order of the evaluators, then by name, the built-in ones last."""
-        known = [name for name in self._evaluators if name in self._columns and name not in BUILT_IN]
+        given = (name for evaluator in self._evaluators for name in (evaluator, *self._sources.beside(evaluator)))
+        known = [name for name in dict.fromkeys(given) if name in self._columns and name not in BUILT_IN]
         return [*known, *sorted(self._columns.keys() - {*known, *BUILT_IN}), *BUILT_IN]
 
     @property
@@ -164,6 +169,10 @@ class ScoreTable:
         labels = self._column(name).labels
         return labels[row] if row < len(labels) else 0
 
+    def source(self, name: str) -> str | None:
+        """The evaluator that gives the metric, as far as it is known."""
+        return self._sources.of(name)
+
     def scores(self, metric: Metric) -> RunScores:
         """The metric's scores by row, of all the rows that there are."""
         column, length = self._column(metric.name), len(self.rows)
@@ -200,6 +209,15 @@ class ScoreTable:
         failures = () if name in BUILT_IN else self._failures
         return map(sum, zip_longest(self._column(name).faults, failures, fillvalue=0))
 
+    def _begin_sources(self, run: RunResult) -> None:
+        """From here on the metrics are more than the evaluators: look again at what came before."""
+        self._sourced = True
+        self._gaps = Gaps()
+        for outcome in islice(run.outcomes, sum(self._attempts)):
+            if isinstance(outcome, Scored):
+                self._sources.learn(outcome)
+                self._gaps.add(self.rows.number(outcome), outcome)
+
     def _add(self, outcome: Outcome) -> None:
         row = self._row(outcome)
         self._attempts[row] += 1
@@ -232,15 +250,17 @@ class ScoreTable:
 
     def _add_scores(self, row: int, outcome: Scored) -> None:
         """Count what one outcome says; under the name of a built-in metric nobody has a say but the run itself."""
+        if self._sourced:
+            self._sources.learn(outcome)
+            outcome = self._sources.settled(outcome)
         for name, score in outcome.scores.items():
             if name not in BUILT_IN and name not in outcome.faults:
                 if name in self._labels:
                     self._add_label(row, name, score, outcome)
                 else:
                     self._columns[name].add(row, score)
-        missing = unscored(outcome, self._scoring)
-        if missing:
-            self._unscored[missing, bool(outcome.faults)].append(row)
+        if self._sourced or unscored(outcome, self._scoring):
+            self._gaps.add(row, outcome)
         if outcome.faults:
             self._add_faults(row, outcome.faults)
             self._add_erred(row)
@@ -257,17 +277,18 @@ class ScoreTable:
         self._erred[row] += 1
 
     def _add_missing(self) -> None:
-        """Count the scores that are not there as errors, now that it is known which evaluators scored anything."""
-        scoring = frozenset(filter(self.has, self._scoring))
-        for (missing, erred), rows in self._unscored.items():
-            names = missing & scoring
-            for row in rows if names else ():
-                self._add_faults(row, names)
-                if not erred:
-                    self._add_erred(row)
-        self._unscored.clear()
+        """Count the scores that are not there as errors, now that it is known which metrics have any."""
+        measured = frozenset(filter(self.has, self._sources.metrics))
+        for row, missing, erred in self._gaps.of(measured):
+            self._add_faults(row, missing)
+            if not erred:
+                self._add_erred(row)
+        self._gaps = Gaps()
+        for name in self._evaluators:  # one that gives only other metrics has none of its own, if errors
+            if not self.has(name) and self._sources.beside(name):
+                self._columns.pop(name, None)
         for outcomes in self.tagged.values():
-            outcomes[:] = [with_missing_scores(outcome, scoring) for outcome in outcomes]
+            outcomes[:] = [self._sources.completed(outcome, measured) for outcome in outcomes]
 
     def _add_label(self, row: int, name: str, score: Score, outcome: Scored) -> None:
         column = self._columns[name]

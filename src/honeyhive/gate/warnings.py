@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 
 from honeyhive.gate.comparison import Comparison, MetricComparison
 from honeyhive.gate.markdown import NAME, one_line
@@ -131,14 +131,27 @@ def _clusters(found: MetricComparison) -> Iterator[str]:
 
 
 def _evaluators(comparison: Comparison) -> Iterator[str]:
-    changed = [name for name, found in comparison.metrics.items() if found.evaluator_changed]
-    for name in changed:
-        yield f"the evaluator {_name(name)} is not the one that scored the baseline: their scores are not comparable"
+    changed: dict[str, list[str]] = {}
+    for name, found in comparison.metrics.items():
+        if found.evaluator_changed:
+            changed.setdefault(found.evaluator or name, []).append(name)
+    for evaluator, names in changed.items():
+        of_it = "" if names == [evaluator] else f" ({_named(names)})"
+        yield (
+            f"the evaluator {_name(evaluator)}{of_it} is not the one that scored the baseline: "
+            "their scores are not comparable"
+        )
     if comparison.baseline is not None and comparison.candidate.repeats != comparison.baseline.repeats:
         yield (
             f"{_count(comparison.candidate.repeats, 'repeat')} of each datapoint, "
             f"in the baseline {comparison.baseline.repeats}"
         )
+
+
+def _named(names: Sequence[str]) -> str:
+    """The first of the metrics, and how many more there are."""
+    shown, more = [_name(name) for name in names[:_NAMED]], len(names) - _NAMED
+    return f"{', '.join(shown)} and {more} more" if more > 0 else " and ".join(shown)
 
 
 def _name(name: str) -> str:

@@ -6,35 +6,62 @@ leak. This one makes the SDK's own tracers and spans and leaves out what belongs
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+import threading
+from collections.abc import Callable, Mapping
 from functools import cache, lru_cache
 
 from opentelemetry import trace
 from opentelemetry.context import Context
+from opentelemetry.sdk.environment_variables import OTEL_ATTRIBUTE_COUNT_LIMIT, OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanLimits, SpanProcessor, SynchronousMultiSpanProcessor, Tracer
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 from opentelemetry.sdk.util.instrumentation import InstrumentationInfo, InstrumentationScope
+from opentelemetry.trace import StatusCode
 from opentelemetry.util.types import Attributes, AttributeValue
+
+_MOST_ATTRIBUTES = 1_024
+"""The SDK's own limit is 128, and instrumentations of models write each message as several attributes."""
+
+Late = Callable[[ReadableSpan], None]
+"""Where a span goes that ends after its session has been closed."""
 
 
 class DatapointProvider(trace.TracerProvider):
     """Makes tracers whose spans all carry `attributes` and end up in this provider alone."""
 
-    def __init__(self, attributes: Mapping[str, AttributeValue]) -> None:
-        self._keeper = _SpanKeeper(attributes)
+    def __init__(self, attributes: Mapping[str, AttributeValue], *, keeps: bool = True) -> None:
+        """One that `keeps` its ended spans holds them for `close()`; else they are the added processors' alone."""
+        self._keeper = _SpanKeeper(attributes, keeps=keeps)
         self._tracers: dict[tuple[str, str | None, str | None], Tracer] = {}
 
     @property
     def resource(self) -> Resource:
         """What the process is; the same for all providers."""
-        return _shared().resource
+        return process_resource()
+
+    @property
+    def attributes(self) -> Mapping[str, AttributeValue]:
+        """What stands on every span."""
+        return self._keeper.attributes
 
     @property
     def spans(self) -> tuple[ReadableSpan, ...]:
-        """The spans that have ended, in the order in which they did."""
+        """The spans that have ended and were not handed over yet, in the order in which they ended."""
         return tuple(self._keeper.ended)
+
+    def take(self, span: ReadableSpan) -> None:
+        """Have an ended span of this session that another provider has made."""
+        self._keeper.keep(span)
+
+    def close(self, late: Late | None = None) -> tuple[ReadableSpan, ...]:
+        """Hand over all spans: those still open end now, as errors; those that end later go to `late`, or nowhere.
+
+        Each span is handed over once: a second call gives none, and changes nothing.
+        """
+        return self._keeper.close(late)
 
     def get_tracer(
         self,
@@ -56,20 +83,74 @@ class DatapointProvider(trace.TracerProvider):
 
 
 class _SpanKeeper(SynchronousMultiSpanProcessor):
-    """Puts the datapoint's attributes on each span as it starts, and keeps it when it ends."""
+    """Puts the session's attributes on each span as it starts, and keeps it when it ends."""
 
-    def __init__(self, attributes: Mapping[str, AttributeValue]) -> None:
+    def __init__(self, attributes: Mapping[str, AttributeValue], *, keeps: bool) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # the SDK's
-        self._attributes = attributes
+        self.attributes = attributes
         self.ended: list[ReadableSpan] = []
+        self._open: dict[int, Span] = {}
+        self._keeps = keeps
+        self._closed = False
+        self._late: Late | None = None
+        self._closing = threading.Lock()
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
-        span.set_attributes(self._attributes)
+        span.set_attributes(self.attributes)
+        if self._keeps:
+            self._open[_span_id(span)] = span
         super().on_start(span, parent_context)
 
     def on_end(self, span: ReadableSpan) -> None:
-        self.ended.append(span)
+        self._open.pop(_span_id(span), None)
+        if span.dropped_attributes:  # the oldest go first, and those are the session's
+            span = _with_attributes(span, self.attributes)
+        if self._keeps:
+            self.keep(span)
         super().on_end(span)
+
+    def keep(self, span: ReadableSpan) -> None:
+        with self._closing:
+            if not self._closed:
+                self.ended.append(span)
+                return
+            late = self._late
+        if late is not None:
+            late(span)
+
+    def close(self, late: Late | None) -> tuple[ReadableSpan, ...]:
+        if self._closed:
+            return ()
+        for span in tuple(self._open.values()):
+            if span.is_recording():
+                span.set_status(StatusCode.ERROR, "the datapoint ended before this span did")
+                span.end()
+        with self._closing:
+            ended, self.ended = tuple(self.ended), []
+            self._closed, self._late = True, late
+        self._open.clear()
+        return ended
+
+
+def _span_id(span: ReadableSpan) -> int:
+    return span.context.span_id if span.context else 0
+
+
+def _with_attributes(span: ReadableSpan, attributes: Mapping[str, AttributeValue]) -> ReadableSpan:
+    return ReadableSpan(
+        name=span.name,
+        context=span.context,
+        parent=span.parent,
+        resource=span.resource,
+        attributes={**(span.attributes or {}), **attributes},
+        events=span.events,
+        links=span.links,
+        kind=span.kind,
+        status=span.status,
+        start_time=span.start_time,
+        end_time=span.end_time,
+        instrumentation_scope=span.instrumentation_scope,
+    )
 
 
 class _Shared:
@@ -77,13 +158,19 @@ class _Shared:
 
     def __init__(self) -> None:
         self.resource = Resource.create({})
-        self.limits = SpanLimits()
+        configured = {OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT, OTEL_ATTRIBUTE_COUNT_LIMIT} & os.environ.keys()
+        self.limits = SpanLimits(max_span_attributes=None if configured else _MOST_ATTRIBUTES)
         self.ids = RandomIdGenerator()
 
 
 @cache
 def _shared() -> _Shared:
     return _Shared()
+
+
+def process_resource() -> Resource:
+    """What this process is: the resource of every span of a `DatapointProvider`."""
+    return _shared().resource
 
 
 class _Info(InstrumentationInfo):

@@ -8,7 +8,7 @@ import pytest
 
 from builders import failed, run, scored
 from honeyhive.ci.console import progress_line, progress_on, run_lines
-from honeyhive.experiments.core import Progress
+from honeyhive.experiments.running import Progress
 from honeyhive.result import Fault, Outcome
 
 

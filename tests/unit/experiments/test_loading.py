@@ -255,7 +255,7 @@ SHADOWED = """
 import sys
 from pathlib import Path
 
-from honeyhive.experiments.core import Experiment, run_experiment
+from honeyhive.experiments.running import Experiment, run_experiment
 from honeyhive.experiments.dataset import Dataset
 from honeyhive.experiments.evaluators import to_evaluator
 from honeyhive.experiments.loading import load_callable, prepend_paths

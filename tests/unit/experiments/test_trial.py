@@ -23,7 +23,7 @@ def trial(function: Callable[..., Any], *evaluators: Callable[..., Any], timeout
         function=bind_function(function, "app:answer"),
         function_name="app:answer",
         evaluators=tuple(to_evaluator(one, f"e{number}") for number, one in enumerate(evaluators)),
-        context=ExperimentContext(run_id="run-1", dataset_id="EXT-qa"),
+        context=ExperimentContext("run-1", None, "EXT-qa"),
         timeout=timeout,
         loop=EventLoop(threads=1),
         variables=contextvars.copy_context(),

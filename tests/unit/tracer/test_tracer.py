@@ -26,7 +26,8 @@ from honeyhive.tracer import HoneyHiveTracer, current_tracer
 
 
 def session(**configuration: Any) -> HoneyHiveTracer:
-    return HoneyHiveTracer(**({"run_id": "run-1", "dataset_id": "EXT-qa", "datapoint_id": "EXT-a"} | configuration))
+    ids = {"run_id": "run-1", "dataset_id": "EXT-qa", "datapoint_id": "EXT-a"}
+    return HoneyHiveTracer(**({"is_evaluation": True, "source": "evaluation"} | ids | configuration))
 
 
 def attributes(span: ReadableSpan) -> dict[str, Any]:
@@ -60,7 +61,7 @@ def test_the_metadata_of_a_session_is_what_its_configuration_says() -> None:
 
 
 def test_what_is_not_known_is_not_in_the_metadata() -> None:
-    assert HoneyHiveTracer().metadata == {"source": "evaluation"}
+    assert HoneyHiveTracer(is_evaluation=True, source="evaluation").metadata == {"source": "evaluation"}
 
 
 def test_the_ids_of_the_run_win_over_further_metadata_of_their_names() -> None:
@@ -90,7 +91,9 @@ def test_every_span_carries_the_metadata_however_it_came_about() -> None:
     assert [span.name for span in tracer.spans] == ["innermost", "theirs", "inner", "outer"]
     expected = {
         "honeyhive.session_id": tracer.session_id,
+        "traceloop.association.properties.session_id": tracer.session_id,
         "honeyhive.source": "evaluation",
+        "traceloop.association.properties.source": "evaluation",
         "honeyhive_metadata.run_id": "run-1",
         "honeyhive_metadata.dataset_id": "EXT-qa",
         "honeyhive_metadata.datapoint_id": "EXT-a",
@@ -300,6 +303,7 @@ def test_thousands_of_sessions_leave_no_memory_no_thread_and_no_filter_behind() 
         tracer = session()
         with tracer.active(), tracer.span("x"):
             tracer.provider.get_tracer("lib").start_span("y").end()
+        tracer.close()
 
     threads, filters = threading.active_count(), list(warnings.filters)
     assert thousands(whole_session) < 50_000, "ten bytes a session are measuring noise"
@@ -312,8 +316,10 @@ import atexit, json, os, sys, warnings
 from honeyhive.tracer import HoneyHiveTracer
 
 def session():
-    with HoneyHiveTracer(run_id="r").span("x"):
+    tracer = HoneyHiveTracer(run_id="r", is_evaluation=True)
+    with tracer.span("x"):
         pass
+    tracer.close()
 
 session()
 registered = []

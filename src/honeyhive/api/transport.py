@@ -1,0 +1,244 @@
+"""Sends calls over HTTP: connections kept, times bounded, retries, and the key to one origin only."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import ssl
+from collections.abc import AsyncIterable, Iterable
+from functools import cache
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from types import TracebackType
+from typing import Self, TypedDict, TypeVar, cast
+
+import httpx
+
+from honeyhive.api.call import Call
+from honeyhive.api.connection import Connection
+from honeyhive.api.exchange import MAX_ANSWER, Exchange, Received, headers
+from honeyhive.api.retries import Budget, Retries
+from honeyhive.errors import ApiError
+
+T = TypeVar("T")
+
+TIMEOUT = 30.0
+"""Seconds for each step of an exchange: some results take the platform a while to compute."""
+
+MAX_CONNECTIONS = 10
+
+_CONNECT_TIMEOUT = 10.0
+_KEEP_IDLE = 30.0
+
+# Each retry is logged as a warning, which Python shows on stderr where nobody has set up logging: ours are told where
+# they end in an error, and nowhere else by default. Who sets up logging still gets them.
+logging.getLogger("stamina").addHandler(logging.NullHandler())
+
+
+@cache
+def ssl_context() -> ssl.SSLContext:
+    """The one context of this process: making one takes as long as a dozen requests."""
+    return httpx.create_ssl_context()
+
+
+class _Settings(TypedDict):
+    """What both kinds of httpx client are made with."""
+
+    headers: dict[str, str]
+    timeout: httpx.Timeout
+    limits: httpx.Limits
+    verify: ssl.SSLContext
+    trust_env: bool
+    follow_redirects: bool
+    cookies: CookieJar
+
+
+def _settings(connection: Connection, timeout: float, max_connections: int) -> _Settings:
+    encrypted = connection.encrypted
+    return {
+        "headers": headers(connection),
+        "timeout": httpx.Timeout(timeout, connect=min(timeout, _CONNECT_TIMEOUT), pool=None),
+        "limits": httpx.Limits(
+            max_connections=max_connections, max_keepalive_connections=max_connections, keepalive_expiry=_KEEP_IDLE
+        ),
+        # An unencrypted connection needs no certificates, and this context trusts none.
+        "verify": ssl_context() if encrypted else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
+        # A proxy sees what is not encrypted: without TLS none is asked.
+        "trust_env": encrypted,
+        "follow_redirects": False,
+        "cookies": CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+    }
+
+
+class _Sending:
+    """What both transports know. `timeout` is for each step of an exchange, `retries` bound the whole of it."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        timeout: float | None = None,
+        retries: Retries | None = None,
+        max_connections: int = MAX_CONNECTIONS,
+        transport: object = None,
+    ) -> None:
+        """`transport` takes the place of the network in tests: one of httpx's, such as its MockTransport."""
+        self.connection = connection
+        self._timeout = timeout or TIMEOUT
+        self._retries = retries or Retries()
+        self._max_connections = max_connections
+        self._transport = transport
+        self._exchange = Exchange(connection=connection)
+        self._closed = False
+        self._begin()
+
+    def __repr__(self) -> str:
+        """Without the key."""
+        return f"{type(self).__name__}({self.connection.origin})"
+
+    def _begin(self) -> None:
+        """What one kind of transport needs besides."""
+
+    def _settings(self) -> _Settings:
+        return _settings(self.connection, self._timeout, self._max_connections)
+
+    def _request(self, client: httpx.Client | httpx.AsyncClient, call: Call[T]) -> httpx.Request:
+        params: list[tuple[str, str | int | float | bool | None]] = [*call.params]
+        address = f"{self.connection.server_url}{call.path}"
+        return client.build_request(call.method, address, params=params or None, content=call.body)
+
+    def check_open(self, call: Call[T]) -> None:
+        """An `ApiError` once it is closed."""
+        if self._closed:
+            raise ApiError(f"{call.request}: the client is closed", hint="make another one", request=call.request)
+
+
+class Transport(_Sending):
+    """Sends calls, from any thread; a process that forks gets connections of its own."""
+
+    def _begin(self) -> None:
+        self._clients: dict[int, httpx.Client] = {}
+
+    def send(self, call: Call[T]) -> T:
+        """What the call comes to; an `ApiError` where it fails, after its retries."""
+        self.check_open(call)
+        budget = Budget(self._retries.total)
+        for attempt in self._retries.loop(budget, idempotent=call.idempotent):
+            with attempt:
+                return self._exchange.result(call, self._once(call, budget))
+        raise AssertionError("the last attempt returns or raises")
+
+    def close(self) -> None:
+        """Close the connections; calls are refused from now on."""
+        self._closed = True
+        client = self._clients.pop(os.getpid(), None)
+        if client is not None:
+            client.close()
+
+    def __enter__(self) -> Self:
+        """Itself."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """Close it."""
+        self.close()
+
+    def _client(self) -> httpx.Client:
+        # Two processes must not write to one socket; the parent's connections are left alone, not closed.
+        # Without a lock, which a fork could leave locked for ever: of two clients made at once, one is dropped unused.
+        client = self._clients.get(os.getpid())
+        if client is None:
+            transport = cast("httpx.BaseTransport | None", self._transport)  # what the user of a test gives
+            client = self._clients.setdefault(os.getpid(), httpx.Client(transport=transport, **self._settings()))
+        return client
+
+    def _once(self, call: Call[T], budget: Budget) -> Received:
+        client = self._client()
+        budget.left()
+        try:
+            response = client.send(self._request(client, call), stream=True)
+            try:
+                self._exchange.check_head(call, response.headers)
+                body = self._read(call, response.iter_bytes(), budget)
+            finally:
+                response.close()
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise self._exchange.failure(call, error) from self._exchange.cause(error)
+        return Received(status=response.status_code, headers=response.headers, body=body)
+
+    def _read(self, call: Call[T], chunks: Iterable[bytes], budget: Budget) -> bytes:
+        body = bytearray()
+        for chunk in chunks:
+            body += chunk
+            if len(body) > MAX_ANSWER:
+                raise self._exchange.too_long(call)
+            if budget.left() <= 0:
+                raise self._exchange.overdue(call, budget.seconds)
+        return bytes(body)
+
+
+class AsyncTransport(_Sending):
+    """Sends calls on one event loop, as many at once as there may be connections."""
+
+    def _begin(self) -> None:
+        self._client: httpx.AsyncClient | None = None
+        # Waiting for a connection costs nothing here; in httpx's own queue each one waiting slows all the others.
+        self._slots = asyncio.Semaphore(self._max_connections)
+
+    async def send(self, call: Call[T]) -> T:
+        """What the call comes to; an `ApiError` where it fails, after its retries."""
+        self.check_open(call)
+        budget = Budget(self._retries.total)
+        async for attempt in self._retries.loop(budget, idempotent=call.idempotent):
+            with attempt:
+                async with self._slots:
+                    received = await self._in_time(call, budget)
+                return self._exchange.result(call, received)
+        raise AssertionError("the last attempt returns or raises")
+
+    async def aclose(self) -> None:
+        """Close the connections; calls are refused from now on."""
+        self._closed = True
+        client, self._client = self._client, None
+        if client is not None:
+            await client.aclose()
+
+    async def __aenter__(self) -> Self:
+        """Itself."""
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        """Close it."""
+        await self.aclose()
+
+    async def _in_time(self, call: Call[T], budget: Budget) -> Received:
+        try:
+            async with asyncio.timeout(budget.left()):
+                return await self._once(call)
+        except TimeoutError as error:
+            raise self._exchange.overdue(call, budget.seconds) from error
+
+    async def _once(self, call: Call[T]) -> Received:
+        if self._client is None:
+            transport = cast("httpx.AsyncBaseTransport | None", self._transport)  # what the user of a test gives
+            self._client = httpx.AsyncClient(transport=transport, **self._settings())
+        try:
+            response = await self._client.send(self._request(self._client, call), stream=True)
+            try:
+                self._exchange.check_head(call, response.headers)
+                body = await self._read(call, response.aiter_bytes())
+            finally:
+                await response.aclose()
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise self._exchange.failure(call, error) from self._exchange.cause(error)
+        return Received(status=response.status_code, headers=response.headers, body=body)
+
+    async def _read(self, call: Call[T], chunks: AsyncIterable[bytes]) -> bytes:
+        body = bytearray()
+        async for chunk in chunks:
+            body += chunk
+            if len(body) > MAX_ANSWER:
+                raise self._exchange.too_long(call)
+        return bytes(body)

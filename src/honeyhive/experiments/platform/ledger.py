@@ -1,0 +1,179 @@
+"""What of a run has arrived at HoneyHive: one line for each thing, beside the run file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from honeyhive.documents import compact_json
+from honeyhive.errors import InputError, ReportingError
+from honeyhive.runfile import companion
+
+Step = Literal["start", "spans", "update"]
+STEPS: tuple[Step, ...] = ("start", "spans", "update")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sent:
+    """How far a session has got: its id with us and on the platform, and the steps that have arrived."""
+
+    session: str
+    platform_id: str | None = None
+    steps: tuple[Step, ...] = ()
+
+    @property
+    def complete(self) -> bool:
+        """Whether all of it is there."""
+        return self.steps == STEPS
+
+    def after(self, step: Step, platform_id: str | None = None) -> Sent:
+        """The same, one step further."""
+        return replace(self, steps=(*self.steps, step), platform_id=platform_id or self.platform_id)
+
+
+class _Line(BaseModel):
+    """One line of the ledger; each kind has its own keys."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    type: Literal["ledger", "run", "session", "end"]
+    server: str | None = None
+    run_id: str | None = None
+    session: str = ""
+    platform_id: str | None = None
+    steps: tuple[Step, ...] = ()
+    status: str | None = None
+    sessions: int | None = None
+
+
+class Ledger:
+    """The ledger of one run for one server; appended to and never rewritten.
+
+    Only one process at a time has it open. `platform_run_id` is `None` until the run is there, `ended` how it was last
+    said to have ended, with how many sessions.
+    """
+
+    def __init__(self, path: Path, server: str) -> None:
+        """Open the ledger, beginning it where there is none.
+
+        Raises `InputError` where the run was sent to another server, `ReportingError` where another process is at it.
+        """
+        self.path = path
+        self.platform_run_id: str | None = None
+        self.ended: tuple[str | None, int | None] | None = None
+        self._sent: dict[str, Sent] = {}
+        self._file = path.open("a+b", buffering=0)
+        try:
+            _lock(self._file, path)
+            self._read(server)
+        except BaseException:
+            self._file.close()
+            raise
+
+    @classmethod
+    def beside(cls, run_file: Path, server: str) -> Self:
+        """The ledger of the run in this file."""
+        return cls(companion(run_file, "sent"), server)
+
+    def __enter__(self) -> Self:
+        """Nothing more: it is open."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close it."""
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._file.close()
+
+    @property
+    def complete(self) -> int:
+        """How many sessions have arrived whole."""
+        return sum(sent.complete for sent in self._sent.values())
+
+    def session(self, session_id: str) -> Sent:
+        """How far the session has got."""
+        return self._sent.get(session_id) or Sent(session=session_id)
+
+    def run_created(self, platform_run_id: str) -> None:
+        """The run is there, under this id."""
+        self.platform_run_id = platform_run_id
+        self._append({"type": "run", "run_id": platform_run_id})
+
+    def arrived(self, sent: Sent) -> None:
+        """So much of a session is there."""
+        self._sent[sent.session] = sent
+        self._append(
+            {"type": "session", "session": sent.session, "platform_id": sent.platform_id, "steps": list(sent.steps)}
+        )
+
+    def run_ended(self, status: str | None, sessions: int) -> None:
+        """The platform knows how the run ended."""
+        self.ended = (status, sessions)
+        self._append({"type": "end", "status": status, "sessions": sessions})
+
+    def _read(self, server: str) -> None:
+        self._file.seek(0)
+        end = 0
+        for number, raw in enumerate(self._file, 1):
+            if not raw.endswith(b"\n"):  # torn off when the process ended: what it said is sent again
+                self._file.truncate(end)
+                break
+            line = _parsed(raw)
+            if line is None:
+                raise InputError("not a line of a ledger", file=str(self.path), line=number, hint=_AWAY)
+            if end == 0 and line.server not in (None, server):
+                message = f"this run was sent to {line.server}, and now it is to go to {server}"
+                raise InputError(message, file=str(self.path), hint="give the same server, or move that file away")
+            end += len(raw)
+            self._take(line)
+        if end == 0:
+            self._append({"type": "ledger", "server": server})
+
+    def _take(self, line: _Line) -> None:
+        match line.type:
+            case "run":
+                self.platform_run_id = line.run_id
+            case "session":
+                self._sent[line.session] = Sent(session=line.session, platform_id=line.platform_id, steps=line.steps)
+            case "end":
+                self.ended = (line.status, line.sessions)
+            case "ledger":
+                pass
+
+    def _append(self, line: dict[str, Any]) -> None:
+        self._file.write(compact_json(line) + b"\n")
+
+    def __iter__(self) -> Iterator[Sent]:
+        """Every session of which something has arrived."""
+        return iter(self._sent.values())
+
+
+_AWAY = "it is ours to write: move it away, and everything is sent again"
+
+
+def _parsed(raw: bytes) -> _Line | None:
+    try:
+        return _Line.model_validate_json(raw)
+    except ValidationError:
+        return None
+
+
+def _lock(file: BinaryIO, path: Path) -> None:
+    with suppress(ImportError):  # a system without it has no such lock, and one sender at a time is up to the user
+        import fcntl  # noqa: PLC0415 - as above
+
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            message = f"another process is sending this run ({path})"
+            raise ReportingError(message, hint="wait for it to end") from error

@@ -1,0 +1,59 @@
+"""Ready evaluators: for a list of evaluators as they are, or called with options first.
+
+    from honeyhive.experiments.ready import exact_match, numeric_tolerance
+
+    evaluators=[exact_match, numeric_tolerance(absolute=0.01)]
+
+In `honeyhive.yml`: `honeyhive.experiments.ready:exact_match`. What cannot be compared is an error of the evaluator,
+never a pass: a ground truth that is missing, an output of another kind, an empty text to look for.
+
+Where an output or a ground truth is a mapping, `key` (`expected_key` for the ground truth alone) says which of its
+values is meant. Without one it is the only value; of two mappings, the one under the only key that both have.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from honeyhive.experiments.ready.documents import json_schema, json_valid
+    from honeyhive.experiments.ready.judge import JudgeError, model_graded
+    from honeyhive.experiments.ready.quantities import numeric_tolerance
+    from honeyhive.experiments.ready.texts import contains, exact_match, levenshtein_ratio, regex_match
+
+_HOMES = {
+    "contains": "texts",
+    "exact_match": "texts",
+    "json_schema": "documents",
+    "json_valid": "documents",
+    "JudgeError": "judge",
+    "levenshtein_ratio": "texts",
+    "model_graded": "judge",
+    "numeric_tolerance": "quantities",
+    "regex_match": "texts",
+}
+
+__all__ = [
+    "JudgeError",
+    "contains",
+    "exact_match",
+    "json_schema",
+    "json_valid",
+    "levenshtein_ratio",
+    "model_graded",
+    "numeric_tolerance",
+    "regex_match",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import an evaluator when it is asked for: each brings only the library that it needs."""
+    if name in _HOMES:
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """The evaluators, imported or not."""
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,195 @@
+"""A chat-completions endpoint: one request and its retries, connections kept as long as the event loop runs."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import ssl
+import threading
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+from weakref import WeakKeyDictionary
+
+import httpx
+import stamina
+
+from honeyhive.api.retries import retry_after
+from honeyhive.api.transport import ssl_context
+from honeyhive.documents import compact_json, shown
+from honeyhive.errors import InputError
+from honeyhive.experiments.ready.prompts import NoAnswerError
+
+_PASSING = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
+_MAX_ANSWER = 4 * 2**20
+_EXCERPT = 300
+_HIDDEN = "[key]"
+_MAX_CONNECTIONS = 100
+
+
+class JudgeError(InputError):
+    """The endpoint of a judging model cannot be reached, or refuses the request."""
+
+    title = "No judgement"
+
+
+class _PassingError(JudgeError):
+    """One that may not be there the next time; `wait` is how long the endpoint asks us to."""
+
+    def __init__(self, message: str, *, hint: str = "", wait: float | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.wait = wait
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Endpoint:
+    """Where chat completions are asked for; `timeout` seconds for each of at most so many attempts."""
+
+    base_url: str
+    timeout: float
+    attempts: int
+    first_wait: float = 0.5
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
+    _clients: WeakKeyDictionary[asyncio.AbstractEventLoop, _Client] = field(
+        default_factory=WeakKeyDictionary, init=False, repr=False
+    )
+
+    @property
+    def origin(self) -> str:
+        """Scheme and host: the only place that a key goes to."""
+        parts = urlsplit(self.base_url)
+        return f"{parts.scheme}://{parts.netloc}"
+
+    async def complete(self, body: dict[str, Any], key: str | None) -> str:
+        """The text of the answer's first choice; `NoAnswerError` where it has none, `JudgeError` without an answer."""
+        client = await self._client()
+        async for attempt in stamina.retry_context(
+            on=_again,
+            attempts=self.attempts,
+            timeout=None,
+            wait_initial=self.first_wait,
+            wait_max=20.0,
+            wait_jitter=0.5,
+        ):
+            with attempt:
+                status, headers, answer = await self._exchange(client, body, key)
+                if status != 200:
+                    raise self._refusal(status, headers, answer, key)
+                return _content(answer, self.origin, key)
+        raise AssertionError("the last attempt returns or raises")
+
+    async def _exchange(
+        self, client: httpx.AsyncClient, body: dict[str, Any], key: str | None
+    ) -> tuple[int, httpx.Headers, bytes]:
+        headers = {"content-type": "application/json", "accept": "application/json", "accept-encoding": "identity"}
+        if key is not None:
+            headers["authorization"] = f"Bearer {key}"
+        url = f"{self.base_url}/chat/completions"
+        try:
+            async with (
+                asyncio.timeout(self.timeout),
+                client.stream("POST", url, content=compact_json(body), headers=headers) as response,
+            ):
+                return response.status_code, response.headers, await self._read(response)
+        except TimeoutError as error:
+            raise _PassingError(f"{self.origin} gave no answer within {self.timeout:g} s") from error
+        except httpx.HTTPError as error:
+            raise _PassingError(f"{self.origin} cannot be reached: {type(error).__name__}: {error}") from error
+
+    async def _read(self, response: httpx.Response) -> bytes:
+        body = bytearray()
+        async for chunk in response.aiter_bytes():
+            body += chunk
+            if len(body) > _MAX_ANSWER:
+                raise JudgeError(f"{self.origin} answered with more than {_MAX_ANSWER} bytes")
+        return bytes(body)
+
+    def _refusal(self, status: int, headers: httpx.Headers, answer: bytes, key: str | None) -> JudgeError:
+        text = answer.decode(errors="replace")
+        quoted = shown(text.replace(key, "[key]") if key else text, _EXCERPT)
+        message = f"{self.origin} answered with status {status}: {quoted}"
+        if status in _PASSING:
+            return _PassingError(message, wait=retry_after(headers.get("retry-after")))
+        if 300 <= status < 400:
+            return JudgeError(message, hint="it redirects elsewhere, where the key does not go: mend base_url")
+        hint = "see the key, the model's name and base_url"
+        if status == 400:
+            hint = "some models know no response_format: parameters={'response_format': None} leaves it out"
+        return JudgeError(message, hint=hint)
+
+    async def _client(self) -> httpx.AsyncClient:
+        """The client of the running loop, which is closed as the loop ends."""
+        loop = asyncio.get_running_loop()
+        with self._lock:
+            kept = self._clients.get(loop)
+            if kept is None:
+                kept = self._clients[loop] = _Client(self.base_url)
+        await kept.open()
+        return kept.client
+
+
+class _Client:
+    """An HTTP client that ends with its event loop: loops close the asynchronous generators that began on them."""
+
+    def __init__(self, base_url: str) -> None:
+        encrypted = base_url.startswith("https:")
+        self.client = httpx.AsyncClient(
+            # Without encryption no certificates are needed, and this context trusts none.
+            verify=ssl_context() if encrypted else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
+            timeout=None,  # noqa: S113 - each attempt is bounded as a whole
+            limits=httpx.Limits(max_connections=_MAX_CONNECTIONS, max_keepalive_connections=_MAX_CONNECTIONS),
+            follow_redirects=False,
+            trust_env=encrypted,  # a proxy sees what is not encrypted
+        )
+        self._ending = _until_the_end(self.client)
+        self._begun = False
+
+    async def open(self) -> None:
+        """Let the loop know of it."""
+        if not self._begun:
+            self._begun = True
+            await anext(self._ending)
+
+
+async def _until_the_end(client: httpx.AsyncClient) -> AsyncGenerator[None, None]:
+    try:
+        yield
+    finally:
+        await client.aclose()
+
+
+def _quoted(answer: bytes, key: str | None) -> str:
+    return shown(_without(key, answer.decode(errors="replace")), _EXCERPT)
+
+
+def _without(key: str | None, text: str) -> str:
+    """The text without the key, should the endpoint send it back."""
+    return text.replace(key, _HIDDEN) if key else text
+
+
+def _again(error: Exception) -> bool | float:
+    if not isinstance(error, _PassingError):
+        return False
+    return True if error.wait is None else error.wait
+
+
+def _content(answer: bytes, origin: str, key: str | None) -> str:
+    """What the model said, out of a chat completion; without the key, should the answer hold it."""
+    try:
+        completion = json.loads(answer)
+        choices = completion["choices"]
+    except (ValueError, RecursionError, KeyError, TypeError) as error:
+        raise JudgeError(
+            f"{origin} answered with no chat completion: {_quoted(answer, key)}", hint="see base_url"
+        ) from error
+    try:
+        message = choices[0]["message"]
+        content, refusal = message.get("content"), message.get("refusal")
+    except (KeyError, TypeError, IndexError, AttributeError) as error:
+        raise NoAnswerError("the completion has no message") from error
+    if not isinstance(content, str) or not content.strip():
+        raise NoAnswerError(
+            f"it refused: {shown(_without(key, refusal))}" if isinstance(refusal, str) else "the message is empty"
+        )
+    return content

@@ -1,0 +1,94 @@
+"""Ready evaluators of JSON: `json_valid` and `json_schema`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import referencing
+from jsonschema.exceptions import SchemaError
+from jsonschema.exceptions import best_match as most_telling
+from jsonschema.protocols import Validator
+from jsonschema.validators import Draft202012Validator, validator_for
+from referencing.exceptions import Unresolvable
+
+from honeyhive.documents import Malformed, load_json, plain, shown
+from honeyhive.errors import ArgumentError
+from honeyhive.experiments.ready.base import Configurable, Ready, text_of, value_of
+
+_MAX_NOTE = 500
+
+
+@dataclass(frozen=True, kw_only=True)
+class JsonValid(Configurable):
+    """Whether the output is a JSON text, strictly: one value, no duplicate keys, no NaN, nothing around it."""
+
+    called: ClassVar[str] = "json_valid"
+    key: str | None = None
+
+    def judge(self, outputs: Any, inputs: Any, ground_truth: Any) -> Any:  # noqa: ARG002 - that of all evaluators
+        """Whether it can be read, and what is wrong with it where not."""
+        text = outputs if isinstance(outputs, str) else value_of(outputs, self.key, "the output")
+        _, problem = _read(text_of(text, "the output"))
+        return (False, problem) if problem else True
+
+
+@dataclass(frozen=True, kw_only=True)
+class JsonSchema(Ready):
+    """Whether the output meets a JSON Schema, made by `json_schema()`."""
+
+    called: ClassVar[str] = "json_schema"
+    schema: Mapping[str, Any]
+    key: str | None = None
+    validator: Validator = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Refuse what is no schema, and one that everything meets."""
+        if not isinstance(self.schema, Mapping) or not self.schema:
+            raise ArgumentError("json_schema: the schema is no mapping, or an empty one, which everything meets")
+        kind = validator_for(self.schema, default=None) if "$schema" in self.schema else Draft202012Validator
+        if kind is None:
+            raise ArgumentError(
+                f"json_schema: {shown(str(self.schema['$schema']))} is no version of JSON Schema we know"
+            )
+        try:
+            kind.check_schema(self.schema)
+        except SchemaError as error:
+            raise ArgumentError(f"json_schema: at {error.json_path}: {error.message[:_MAX_NOTE]}") from error
+        # A registry of its own, with nothing in it: the library's own one goes and fetches.
+        object.__setattr__(self, "validator", kind(self.schema, registry=referencing.Registry()))
+
+    def judge(self, outputs: Any, inputs: Any, ground_truth: Any) -> Any:  # noqa: ARG002 - that of all evaluators
+        """Whether it meets it, and where it does not."""
+        value = outputs if self.key is None else value_of(outputs, self.key, "the output")
+        if isinstance(value, str):
+            value, problem = _read(value)
+            if problem:
+                return False, problem
+        elif not isinstance(value, Mapping | list):
+            raise TypeError(f"the output is a {type(value).__name__}, neither JSON text nor a mapping or a list")
+        try:
+            error = most_telling(self.validator.iter_errors(plain(value)))
+        except Unresolvable as unresolvable:
+            raise ValueError(f"the schema refers to {shown(unresolvable.ref)}, and nothing is fetched") from None
+        return True if error is None else (False, f"at {error.json_path}: {error.message}"[:_MAX_NOTE])
+
+
+def json_schema(schema: Mapping[str, Any], *, key: str | None = None, name: str | None = None) -> JsonSchema:
+    """Whether the output, JSON text or what it says, meets a JSON Schema (2020-12 where it does not say which).
+
+    References reach within the schema only: nothing is fetched. `format` is not checked.
+    """
+    return JsonSchema(schema=schema, key=key, name=name)
+
+
+json_valid = JsonValid()
+
+
+def _read(text: str) -> tuple[Any, str]:
+    """The value of a JSON text and no problem; or what is wrong with it, and where."""
+    try:
+        return load_json(text), ""
+    except Malformed as error:
+        return None, f"line {error.line}, column {error.column}: {error.message}"
