@@ -189,12 +189,14 @@ def report(*, comparison: Path, candidate: Path | None, baseline: Path | None, m
 @click.option("--python-version", metavar="VERSION", help="The Python that your code runs on, with --install.")
 @click.option("--pass-env", multiple=True, metavar="NAME", help="An environment variable that your code may see.")
 @click.option("--time-limit", metavar="TIME", help="Time for the whole run of one experiment.")
+@click.option("--api-key", metavar="KEY", help="The HoneyHive key; in HH_API_KEY nobody sees it.")
+@options.platform
 def gate(**flags: Any) -> None:
     """Run the experiments, compare with the baseline, report, and exit with the verdict.
 
     Your code runs in a process of its own. The report is in honeyhive-report/.
     """
-    from honeyhive.ci import pipeline, publish, reporting
+    from honeyhive.ci import pipeline, platform, publish, reporting
 
     try:
         settings = _settings(flags, environ=os.environ)
@@ -205,7 +207,7 @@ def gate(**flags: Any) -> None:
     reporting.begin(settings, edge.report_dir)
     with publish.command_files_kept(os.environ):
         judged = pipeline.run_gate(settings, edge)
-    problems = reporting.publish(judged, settings, edge)
+    problems = [*reporting.publish(judged, settings, edge), *platform.send(judged, settings, edge)]
     conclusion = reporting.conclude(judged, settings.policies, problems)
     report_file = pipeline.relative(edge.report_dir / reporting.COMMENT, Path.cwd())
     _conclude(dataclasses.replace(conclusion, lines=(*conclusion.lines, f"report: {report_file}")))
@@ -289,11 +291,11 @@ def _print_plan(
 
 def _load_experiment(config: ExperimentConfig, settings: Settings) -> Any:
     """The experiment with the user's code imported; ours is imported before, so that nothing of theirs replaces it."""
-    from honeyhive.experiments.provenance import provenance
     from honeyhive.ci.pipeline import open_dataset
-    from honeyhive.experiments.running import Experiment
     from honeyhive.experiments.evaluators import to_evaluator
     from honeyhive.experiments.loading import load_callable, prepend_paths
+    from honeyhive.experiments.provenance import provenance
+    from honeyhive.experiments.running import Experiment
     from honeyhive.gate.must_pass import retry_rule
 
     dataset = open_dataset(config, settings)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -18,6 +19,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from honeyhive.experiments.git import describe, workspace_root
+from honeyhive.experiments.provenance import flat, provenance
 from honeyhive.experiments.remote import Remote, parse_remote
 
 FIELDS = {
@@ -840,3 +842,39 @@ def test_any_address_has_an_answer_that_is_its_own_answer(address: str) -> None:
         again = parse_remote(remote.url)
         assert again is None or again.web == remote.web
         assert remote.web is None or re.fullmatch(r"https?://[^/@]+/[^@\s]+", remote.web)
+
+
+# --- with what the job says ------------------------------------------------------------------------------------------
+
+
+def test_what_git_knows_and_what_the_job_says_make_one_account(repo: Path, tmp_path: Path) -> None:
+    base = git(repo, "rev-parse", "HEAD")
+    head = commit(repo, "Change", README="changed\n")
+    request = {"number": 7, "base": {"ref": "main", "sha": base}, "head": {"ref": "change", "sha": head}}
+    (tmp_path / "event.json").write_text(json.dumps({"pull_request": request}))
+    job = {"GITHUB_EVENT_NAME": "pull_request", "GITHUB_EVENT_PATH": str(tmp_path / "event.json")}
+
+    found = provenance(repo, job)
+
+    alone = describe(repo)
+    assert found | {"absent": {}} == alone | {
+        "base_ref": "main",
+        "base_sha": base,
+        "head_ref": "change",
+        "head_sha": head,
+        "pr_number": 7,
+        "event": "pull_request",
+    }
+    assert found["absent"].keys() == {"merge_base", "run_url", "run_attempt"}
+    assert flat(found) == {name: value for name, value in found.items() if name != "absent"}
+
+
+def test_where_it_is_switched_off_git_is_not_even_started(
+    repo: Path, tmp_path: Path, fake_git: Callable[[str], None]
+) -> None:
+    fake_git(f"#!/bin/sh\n: > '{tmp_path / 'started'}'\nexit 1")
+
+    assert provenance(repo, {"HONEYHIVE_TELEMETRY": "false"})["absent"]["commit_hash"] == "HONEYHIVE_TELEMETRY is off"
+    assert not (tmp_path / "started").exists()
+    provenance(repo, {})
+    assert (tmp_path / "started").exists(), "the stand-in is what would have been started"

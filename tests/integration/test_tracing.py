@@ -215,7 +215,8 @@ def test_the_thread_of_a_pool_belongs_to_no_datapoint() -> None:
 
 
 def test_what_ends_after_the_datapoint_goes_where_late_spans_go() -> None:
-    tracer, go, late = HoneyHiveTracer(is_evaluation=True, datapoint_id="EXT-a"), threading.Event(), []
+    tracer, go = HoneyHiveTracer(is_evaluation=True, datapoint_id="EXT-a"), threading.Event()
+    late: list[ReadableSpan] = []
 
     def left_behind() -> None:
         go.wait(10)

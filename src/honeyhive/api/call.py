@@ -11,14 +11,14 @@ from honeyhive.documents import compact_json, shown
 from honeyhive.errors import ApiAnswerError, ArgumentError
 from honeyhive.models.shapes import Answer
 
-T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 A = TypeVar("A", bound=Answer)
 
 _LONGEST_PATH = 200
 
 
 @dataclass(frozen=True, kw_only=True)
-class Call(Generic[T]):
+class Call(Generic[T_co]):
     """One request. `parse` makes the answer of its JSON, of None where the answer is empty.
 
     `idempotent` says that sending it twice leaves the platform as sending it once does. Its body is `json`, or
@@ -27,7 +27,7 @@ class Call(Generic[T]):
 
     method: str
     path: str
-    parse: Callable[[Any], T] = field(repr=False)
+    parse: Callable[[Any], T_co] = field(repr=False)
     params: Sequence[tuple[str, str]] = ()
     json: Mapping[str, Any] | None = None
     content: bytes | None = None

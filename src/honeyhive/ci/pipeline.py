@@ -10,7 +10,6 @@ from pathlib import Path
 
 from honeyhive.ci.candidate import check_candidate, interrupted
 from honeyhive.ci.config import ExperimentConfig
-from honeyhive.experiments.git import workspace_root
 from honeyhive.ci.install import install
 from honeyhive.ci.runs import Baseline, read_baseline
 from honeyhive.ci.settings import NO_BASELINE, Settings
@@ -18,6 +17,7 @@ from honeyhive.ci.worker import child_environment, run_in_child
 from honeyhive.documents import yaml_scalar
 from honeyhive.errors import Cancelled, ConfigError, HoneyHiveError, RunFileError
 from honeyhive.experiments.dataset import Columns, Dataset
+from honeyhive.experiments.git import workspace_root
 from honeyhive.gate.broken import Broken, Finding, broken_by
 from honeyhive.gate.comparison import Comparison, compare
 from honeyhive.gate.markdown import NAME, one_line

@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from honeyhive.api.client import HoneyHive
 from honeyhive.api.connection import Connection
-from honeyhive.errors import InputError, ReportingError
-from honeyhive.experiments.platform.delivery import Delivered, Delivery, upload
+from honeyhive.ci.commands import neutralise
+from honeyhive.errors import HoneyHiveError, InputError, ReportingError
+
+if TYPE_CHECKING:  # a command without a key does not wait for what talks to the platform
+    from honeyhive.api.client import HoneyHive
+    from honeyhive.ci.pipeline import Edge, Judged
+    from honeyhive.ci.settings import Settings
+    from honeyhive.experiments.platform.delivery import Delivered, Delivery
 
 
 def find_client(
@@ -23,6 +29,8 @@ def find_client(
     found = Connection.found(environ, api_key=api_key, project=project, server_url=server_url)
     if found is None:
         return None
+    from honeyhive.api.client import HoneyHive  # noqa: PLC0415 - see its import for types
+
     return HoneyHive(api_key=found.api_key, project=found.project, server_url=found.server_url)
 
 
@@ -33,6 +41,8 @@ def upload_runs(
 
     Raises `InputError` without a key, `ReportingError`, after the last of them, where something could not be sent.
     """
+    from honeyhive.experiments.platform.delivery import upload  # noqa: PLC0415 - see its import for types
+
     client = find_client(environ, project=project, server_url=server_url)
     if client is None:
         raise InputError("no API key", hint="set HH_API_KEY")
@@ -59,6 +69,8 @@ def following(client: HoneyHive | None, run_file: Path, *, workers: int) -> Iter
     if client is None:
         yield None, []
         return
+    from honeyhive.experiments.platform.delivery import Delivery  # noqa: PLC0415 - see its import for types
+
     delivery, lines = Delivery(client, project=client.project, workers=workers), list[str]()
     with client:
         try:
@@ -70,3 +82,38 @@ def following(client: HoneyHive | None, run_file: Path, *, workers: int) -> Iter
     lines.append(told(delivered))
     if not delivered.complete:
         lines.append(f"not everything was sent ({delivered.reason}): `honeyhive upload {run_file}` sends the rest")
+
+
+def send(judged: Sequence[Judged], settings: Settings, edge: Edge) -> list[ReportingError]:
+    """Send the runs of a gate, where there is a key; what could not be told, which changes no verdict.
+
+    The key stays in this process: the child that ran the user's code has never seen it.
+    """
+    try:
+        client = find_client(
+            edge.environ, api_key=settings.api_key, project=settings.project, server_url=settings.server_url
+        )
+    except InputError as error:
+        return [ReportingError(f"the runs are not on HoneyHive: {error.message}", hint=error.hint)]
+    if client is None:
+        return []
+    with client:
+        return [problem for item in judged if (problem := _sent(item, client, edge)) is not None]
+
+
+def _sent(item: Judged, client: HoneyHive, edge: Edge) -> ReportingError | None:
+    from honeyhive.experiments.platform.delivery import upload  # noqa: PLC0415 - see its import for types
+
+    if not item.run_file.is_file():
+        return None
+    try:
+        delivered = upload(item.run_file, client, project=client.project)
+    except (OSError, HoneyHiveError) as error:
+        return ReportingError(f"{item.finding.experiment}: the run cannot be sent to HoneyHive: {error}")
+    edge.echo(neutralise(f"{item.finding.experiment}: {told(delivered)}"))
+    if delivered.complete:
+        return None
+    return ReportingError(
+        f"{item.finding.experiment}: not everything was sent to HoneyHive: {delivered.reason}",
+        hint=f"`honeyhive upload {item.run_file}` sends the rest",
+    )

@@ -72,6 +72,9 @@ class Inputs(BaseModel):
     python_path: Names | None = Field(None, description="folders to import your code from")
     pass_env: Names | None = Field(None, description="environment variables that your code may see")
     working_directory: str | None = Field(None, description="where everything is relative to")
+    api_key: str | None = Field(None, repr=False, description="your HoneyHive key: the runs appear there too")
+    project: str | None = Field(None, description="the project on HoneyHive (default: the one of the key)")
+    server_url: str | None = Field(None, description="the address of HoneyHive's API, if it is your own")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +91,9 @@ class Settings:
     time_limit: float | None = None
     config_file: str | None = None
     directory: Path = field(default_factory=Path.cwd)
+    api_key: str | None = field(default=None, repr=False)
+    project: str | None = None
+    server_url: str | None = None
 
     def experiment_of(self, run: RunResult) -> ExperimentConfig:
         """The experiment that a run is of: the one with its name, or the only one; `InputError` where neither is."""
@@ -129,6 +135,9 @@ def load_settings(
         time_limit=inputs.time_limit or (config.time_limit if config else None),
         config_file=config_file,
         directory=directory,
+        api_key=inputs.api_key,
+        project=inputs.project,
+        server_url=inputs.server_url,
     )
     _refuse_names(settings.pass_env)
     if settings.python_version and not settings.install:

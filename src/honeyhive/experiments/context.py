@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from honeyhive.models.generated import CreateRunRequest, RunStatus
+if TYPE_CHECKING:  # a run that nobody sends does not wait for the wire shapes
+    from honeyhive.models.generated import CreateRunRequest, RunStatus
 
 EXTERNAL = "EXT-"
 """What the ids of datasets and datapoints begin with that HoneyHive does not keep itself."""
@@ -46,6 +47,8 @@ class ExperimentContext:
 
     def to_run_request(self, name: str, status: RunStatus = "running") -> CreateRunRequest:
         """The request that makes the run; the id of an external dataset travels in its metadata."""
+        from honeyhive.models.generated import CreateRunRequest  # noqa: PLC0415 - see its import for types
+
         metadata = dict(self.metadata or {})
         external = not self.use_honeyhive_dataset and self.dataset_id.startswith(EXTERNAL)
         if external:

@@ -38,7 +38,8 @@ _MAX_NUMBER = 2**31 - 1
 
 _SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _EVENT_NAME = re.compile(r"[a-z_]{1,60}")
-_DIGITS = re.compile(r"[0-9]{1,20}")
+_RUN_ID = re.compile(r"[0-9]{1,20}")
+_ATTEMPT = re.compile(r"[0-9]{1,9}")
 _MERGE_REF = re.compile(r"refs/pull/([0-9]{1,10})/(?:merge|head)")
 # No user, no query, no fragment: nothing in which a credential could stand.
 _SERVER = re.compile(r"https?://[A-Za-z0-9.-]{1,200}(?::[0-9]{1,5})?")
@@ -117,7 +118,7 @@ def described_by_ci(environ: Mapping[str, str], event: Event) -> dict[str, Any]:
         "merge_base": _merge_base,
         "pr_number": change.number,
         "run_url": lambda: _run_url(environ),
-        "run_attempt": lambda: int(_matching(_DIGITS, environ, "GITHUB_RUN_ATTEMPT")),
+        "run_attempt": lambda: int(_matching(_ATTEMPT, environ, "GITHUB_RUN_ATTEMPT")),
         "event": lambda: _matching(_EVENT_NAME, environ, "GITHUB_EVENT_NAME"),
     }
     fields: dict[str, Any] = {}
@@ -197,7 +198,7 @@ def _merge_base() -> str:
 def _run_url(environ: Mapping[str, str]) -> str:
     server = _matching(_SERVER, environ, "GITHUB_SERVER_URL")
     repository = _matching(_REPOSITORY, environ, "GITHUB_REPOSITORY")
-    return f"{server}/{repository}/actions/runs/{_matching(_DIGITS, environ, 'GITHUB_RUN_ID')}"
+    return f"{server}/{repository}/actions/runs/{_matching(_RUN_ID, environ, 'GITHUB_RUN_ID')}"
 
 
 def _matching(pattern: re.Pattern[str], environ: Mapping[str, str], name: str) -> str:

@@ -103,13 +103,12 @@ class _SpanKeeper(SynchronousMultiSpanProcessor):
 
     def on_end(self, span: ReadableSpan) -> None:
         self._open.pop(_span_id(span), None)
-        if span.dropped_attributes:  # the oldest go first, and those are the session's
-            span = _with_attributes(span, self.attributes)
         if self._keeps:
             self.keep(span)
-        super().on_end(span)
+        super().on_end(self._whole(span))
 
     def keep(self, span: ReadableSpan) -> None:
+        span = self._whole(span)
         with self._closing:
             if not self._closed:
                 self.ended.append(span)
@@ -117,6 +116,10 @@ class _SpanKeeper(SynchronousMultiSpanProcessor):
             late = self._late
         if late is not None:
             late(span)
+
+    def _whole(self, span: ReadableSpan) -> ReadableSpan:
+        # The oldest attributes go first where there are too many, and those are the session's.
+        return _Restored(span, self.attributes) if span.dropped_attributes else span
 
     def close(self, late: Late | None) -> tuple[ReadableSpan, ...]:
         if self._closed:
@@ -136,21 +139,37 @@ def _span_id(span: ReadableSpan) -> int:
     return span.context.span_id if span.context else 0
 
 
-def _with_attributes(span: ReadableSpan, attributes: Mapping[str, AttributeValue]) -> ReadableSpan:
-    return ReadableSpan(
-        name=span.name,
-        context=span.context,
-        parent=span.parent,
-        resource=span.resource,
-        attributes={**(span.attributes or {}), **attributes},
-        events=span.events,
-        links=span.links,
-        kind=span.kind,
-        status=span.status,
-        start_time=span.start_time,
-        end_time=span.end_time,
-        instrumentation_scope=span.instrumentation_scope,
-    )
+class _Restored(ReadableSpan):
+    """A span with attributes that it has lost, and what it says of its losses."""
+
+    def __init__(self, span: ReadableSpan, attributes: Mapping[str, AttributeValue]) -> None:
+        super().__init__(
+            name=span.name,
+            context=span.context,
+            parent=span.parent,
+            resource=span.resource,
+            attributes={**(span.attributes or {}), **attributes},
+            events=span.events,
+            links=span.links,
+            kind=span.kind,
+            status=span.status,
+            start_time=span.start_time,
+            end_time=span.end_time,
+            instrumentation_scope=span.instrumentation_scope,
+        )
+        self._losing = span
+
+    @property
+    def dropped_attributes(self) -> int:
+        return self._losing.dropped_attributes
+
+    @property
+    def dropped_events(self) -> int:
+        return self._losing.dropped_events
+
+    @property
+    def dropped_links(self) -> int:
+        return self._losing.dropped_links
 
 
 class _Shared:

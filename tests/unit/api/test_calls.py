@@ -43,7 +43,7 @@ def test_what_would_be_a_step_in_the_tree_is_no_id(text: str) -> None:
 def test_ids_may_be_given_as_uuids() -> None:
     run_id = uuid.uuid4()
     assert calls.get_run(run_id).path == f"/v1/runs/{run_id}"  # type: ignore[arg-type]  # what users do
-    assert CreateRunRequest(run_id=run_id).to_wire() == {"run_id": str(run_id)}  # type: ignore[arg-type]  # as above
+    assert CreateRunRequest(run_id=run_id).to_wire() == {"run_id": str(run_id)}
 
 
 def test_a_query_repeats_lists_and_leaves_out_none() -> None:

@@ -26,8 +26,8 @@ from honeyhive.tracer import HoneyHiveTracer, current_tracer
 
 
 def session(**configuration: Any) -> HoneyHiveTracer:
-    ids = {"run_id": "run-1", "dataset_id": "EXT-qa", "datapoint_id": "EXT-a"}
-    return HoneyHiveTracer(**({"is_evaluation": True, "source": "evaluation"} | ids | configuration))
+    usual: dict[str, Any] = {"is_evaluation": True, "source": "evaluation", "run_id": "run-1", "dataset_id": "EXT-qa"}
+    return HoneyHiveTracer(**({**usual, "datapoint_id": "EXT-a"} | configuration))
 
 
 def attributes(span: ReadableSpan) -> dict[str, Any]:
@@ -70,7 +70,7 @@ def test_the_ids_of_the_run_win_over_further_metadata_of_their_names() -> None:
 
 
 def test_an_experiment_configures_the_tracer_of_each_datapoint() -> None:
-    known = ExperimentContext(run_id="run-1", dataset_id="EXT-qa", session_name="qa", metadata={"team": "x"})
+    known = ExperimentContext("run-1", "demo", "EXT-qa", session_name="qa", metadata={"team": "x"})
     tracer = HoneyHiveTracer(**known.to_tracer_config("EXT-b"))
     assert (tracer.metadata["datapoint_id"], tracer.metadata["team"]) == ("EXT-b", "x")
     assert tracer.session_name == "qa"

@@ -10,7 +10,6 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
-from weakref import WeakKeyDictionary
 
 import httpx
 import stamina
@@ -50,10 +49,11 @@ class Endpoint:
     timeout: float
     attempts: int
     first_wait: float = 0.5
-    _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
-    _clients: WeakKeyDictionary[asyncio.AbstractEventLoop, _Client] = field(
-        default_factory=WeakKeyDictionary, init=False, repr=False
-    )
+    _clients: _Clients = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Nothing is opened before it is needed."""
+        object.__setattr__(self, "_clients", _Clients(encrypted=self.base_url.startswith("https:")))
 
     @property
     def origin(self) -> str:
@@ -63,7 +63,7 @@ class Endpoint:
 
     async def complete(self, body: dict[str, Any], key: str | None) -> str:
         """The text of the answer's first choice; `NoAnswerError` where it has none, `JudgeError` without an answer."""
-        client = await self._client()
+        client = await self._clients.of_this_loop()
         async for attempt in stamina.retry_context(
             on=_again,
             attempts=self.attempts,
@@ -106,9 +106,7 @@ class Endpoint:
         return bytes(body)
 
     def _refusal(self, status: int, headers: httpx.Headers, answer: bytes, key: str | None) -> JudgeError:
-        text = answer.decode(errors="replace")
-        quoted = shown(text.replace(key, "[key]") if key else text, _EXCERPT)
-        message = f"{self.origin} answered with status {status}: {quoted}"
+        message = f"{self.origin} answered with status {status}: {_quoted(answer, key)}"
         if status in _PASSING:
             return _PassingError(message, wait=retry_after(headers.get("retry-after")))
         if 300 <= status < 400:
@@ -118,45 +116,47 @@ class Endpoint:
             hint = "some models know no response_format: parameters={'response_format': None} leaves it out"
         return JudgeError(message, hint=hint)
 
-    async def _client(self) -> httpx.AsyncClient:
-        """The client of the running loop, which is closed as the loop ends."""
+
+class _Clients:
+    """One HTTP client for each event loop: connections belong to the loop that made them, and end with it."""
+
+    def __init__(self, *, encrypted: bool) -> None:
+        self._encrypted = encrypted
+        self._lock = threading.Lock()
+        self._kept: dict[asyncio.AbstractEventLoop, tuple[httpx.AsyncClient, AsyncGenerator[None, None]]] = {}
+
+    async def of_this_loop(self) -> httpx.AsyncClient:
+        """The client of the running loop."""
         loop = asyncio.get_running_loop()
         with self._lock:
-            kept = self._clients.get(loop)
-            if kept is None:
-                kept = self._clients[loop] = _Client(self.base_url)
-        await kept.open()
-        return kept.client
+            if loop in self._kept:
+                return self._kept[loop][0]
+            client = self._new()
+            ending = self._until_the_end(loop, client)
+            self._kept[loop] = client, ending
+        await anext(ending)
+        return client
 
+    async def _until_the_end(
+        self, loop: asyncio.AbstractEventLoop, client: httpx.AsyncClient
+    ) -> AsyncGenerator[None, None]:
+        """Begun on a loop, it is closed by that loop before it ends."""
+        try:
+            yield
+        finally:
+            with self._lock:
+                del self._kept[loop]
+            await client.aclose()
 
-class _Client:
-    """An HTTP client that ends with its event loop: loops close the asynchronous generators that began on them."""
-
-    def __init__(self, base_url: str) -> None:
-        encrypted = base_url.startswith("https:")
-        self.client = httpx.AsyncClient(
+    def _new(self) -> httpx.AsyncClient:
+        return httpx.AsyncClient(
             # Without encryption no certificates are needed, and this context trusts none.
-            verify=ssl_context() if encrypted else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
+            verify=ssl_context() if self._encrypted else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
             timeout=None,  # noqa: S113 - each attempt is bounded as a whole
             limits=httpx.Limits(max_connections=_MAX_CONNECTIONS, max_keepalive_connections=_MAX_CONNECTIONS),
             follow_redirects=False,
-            trust_env=encrypted,  # a proxy sees what is not encrypted
+            trust_env=self._encrypted,  # a proxy sees what is not encrypted
         )
-        self._ending = _until_the_end(self.client)
-        self._begun = False
-
-    async def open(self) -> None:
-        """Let the loop know of it."""
-        if not self._begun:
-            self._begun = True
-            await anext(self._ending)
-
-
-async def _until_the_end(client: httpx.AsyncClient) -> AsyncGenerator[None, None]:
-    try:
-        yield
-    finally:
-        await client.aclose()
 
 
 def _quoted(answer: bytes, key: str | None) -> str:
@@ -192,4 +192,4 @@ def _content(answer: bytes, origin: str, key: str | None) -> str:
         raise NoAnswerError(
             f"it refused: {shown(_without(key, refusal))}" if isinstance(refusal, str) else "the message is empty"
         )
-    return content
+    return _without(key, content)
