@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ DEFAULT_SERVER = "https://api.honeyhive.ai"
 KEY_VARIABLES = ("HH_API_KEY", "HONEYHIVE_API_KEY")
 PROJECT_VARIABLES = ("HH_PROJECT", "HONEYHIVE_PROJECT")
 SERVER_VARIABLES = ("HH_API_URL", "HONEYHIVE_SERVER_URL", "HONEYHIVE_API_URL", "HH_SERVER_URL")
+TIMEOUT_VARIABLES = ("HH_API_TIMEOUT",)
 
 _URL = re.compile(
     r"(?P<scheme>https?)://(?P<host>[a-z0-9_](?:[a-z0-9._-]*[a-z0-9_])?|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{1,5}))?"
@@ -25,11 +27,15 @@ _KEY = re.compile(r"[!-~]+")
 
 @dataclass(frozen=True, kw_only=True)
 class Connection:
-    """The API's address and the key to it; the key is in no text that shows it."""
+    """The API's address and the key to it; the key is in no text that shows it.
+
+    `timeout` is what the environment says of the time for each step of an exchange, in seconds.
+    """
 
     api_key: str = field(repr=False)
     project: str | None = None
     server_url: str = DEFAULT_SERVER
+    timeout: float | None = None
 
     def __post_init__(self) -> None:
         """`ArgumentError` for a key that is none, and for an address that the key must not be sent to."""
@@ -59,6 +65,7 @@ class Connection:
             api_key=key,
             project=_given(project) or _first(environ, PROJECT_VARIABLES),
             server_url=_given(server_url) or _first(environ, SERVER_VARIABLES) or DEFAULT_SERVER,
+            timeout=_seconds(_first(environ, TIMEOUT_VARIABLES)),
         )
 
     @property
@@ -79,6 +86,18 @@ def _given(value: str | None) -> str | None:
 
 def _first(environ: Mapping[str, str], names: tuple[str, ...]) -> str | None:
     return next((value for name in names if (value := _given(environ.get(name)))), None)
+
+
+def _seconds(text: str | None) -> float | None:
+    if text is None:
+        return None
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise ArgumentError(f"HH_API_TIMEOUT is {shown(text)}", hint="give seconds, such as 30")
+    return seconds
 
 
 def _server(address: str) -> str:

@@ -9,7 +9,7 @@ import threading
 import uuid
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
@@ -75,34 +75,35 @@ def evaluate(  # noqa: PLR0913 - the signature is given to us
     check_aggregate(aggregate_function)
     graders = tuple(to_evaluator(one) for one in evaluators or ())
     client = _client(api_key=api_key, project=project, server_url=server_url, workers=max_workers)
-    experiment = Experiment(
-        name=name or f"experiment-{uuid.uuid4().hex[:8]}",
-        function=function,
-        function_name=callable_name(function),
-        dataset=_datapoints(dataset, dataset_id, client, project),
-        evaluators=graders,
-        max_workers=max_workers if run_concurrently else 1,
-        git=provenance(Path.cwd(), os.environ),
-        run_id=run_id or str(uuid.uuid4()),
-        project=project or (client.project if client else None),
-        metadata=metadata or {},
-        configuration={"max_workers": max_workers, "aggregate_function": aggregate_function},
-        exits=True,
-        tracing=HoneyHiveTracer,
-    )
-    out = RUNS / f"{_file_name(experiment)}.jsonl"
-    with instrumented(instrumentors or ()):
+    with client or nullcontext(), instrumented(instrumentors or ()):
+        experiment = Experiment(
+            name=name or f"experiment-{uuid.uuid4().hex[:8]}",
+            function=function,
+            function_name=callable_name(function),
+            dataset=_datapoints(dataset, dataset_id, client, project),
+            evaluators=graders,
+            max_workers=max_workers if run_concurrently else 1,
+            git=provenance(Path.cwd(), os.environ),
+            run_id=run_id or str(uuid.uuid4()),
+            project=project or (client.project if client else None),
+            metadata=metadata or {},
+            configuration={"max_workers": max_workers, "aggregate_function": aggregate_function},
+            exits=True,
+            tracing=HoneyHiveTracer,
+        )
+        out = RUNS / f"{_file_name(experiment)}.jsonl"
         run, delivered = _run(experiment, out, client, verbose=verbose)
-    weights = {grader.name: grader.settings.weight for grader in graders if grader.settings.weight is not None}
-    result = summarize(run, aggregate_function=aggregate_function, weights=weights)
-    result.run_file = str(out)
-    result.duration_s = run.duration_s
-    if client is not None and delivered is not None:
-        _add_platform(result, client, delivered, aggregate_function)
-        client.close()
+        result = summarize(run, aggregate_function=aggregate_function, weights=_weights(graders))
+        result.run_file, result.duration_s = str(out), run.duration_s
+        if client is not None and delivered is not None:
+            _add_platform(result, client, delivered, aggregate_function)
     if print_results:
         print_result(result)
     return result
+
+
+def _weights(evaluators: Sequence[Evaluator]) -> dict[str, float]:
+    return {one.name: weight for one in evaluators if (weight := one.settings.weight) is not None}
 
 
 def _client(*, api_key: str | None, project: str | None, server_url: str | None, workers: int) -> HoneyHive | None:
@@ -236,4 +237,4 @@ def _leave(number: int, _frame: FrameType | None) -> NoReturn:
     raise SystemExit(128 + number)
 
 
-__all__ = ["Evaluator", "HoneyHive", "HoneyHiveTracer", "evaluate", "run_experiment"]
+__all__ = ["HoneyHive", "HoneyHiveTracer", "evaluate", "run_experiment"]

@@ -7,6 +7,7 @@ where it is written, by the character; what it does with its values may still fa
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
 import math
 import numbers
@@ -91,7 +92,7 @@ def evaluator_named(name: str) -> Registered | None:
 
 def _problems(node: ast.AST, variables: tuple[str, ...], depth: int) -> Iterator[tuple[ast.AST, str]]:
     """What is wrong with a piece of the expression, and where; the outermost first."""
-    if depth > MAX_NESTING:
+    if depth > MAX_NESTING and isinstance(node, ast.expr):
         yield node, f"nested deeper than {MAX_NESTING} levels"
         return
     if problem := _problem(node, variables):
@@ -112,7 +113,7 @@ def _problem(node: ast.AST, variables: tuple[str, ...]) -> str:
     if isinstance(node, ast.Constant):
         known_kind = node.value is None or isinstance(node.value, bool | int | float | str)
         return "" if known_kind else f"a {type(node.value).__name__} is not allowed"
-    if type(node) in _NODES or isinstance(node, ast.keyword | ast.expr_context | ast.boolop):
+    if type(node) in _NODES or isinstance(node, ast.expr_context | ast.boolop):
         return ""
     if isinstance(node, ast.operator | ast.unaryop | ast.cmpop):
         return "" if type(node) in _OPERATORS else f"the operator {type(node).__name__} is not allowed"
@@ -174,7 +175,7 @@ _WORDS: dict[type, str] = {
 }
 _NODES = frozenset(
     {
-        ast.Constant, ast.Name, ast.Call, ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare, ast.IfExp,
+        ast.Constant, ast.Name, ast.Call, ast.keyword, ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare, ast.IfExp,
         ast.Subscript, ast.Slice, ast.List, ast.Tuple,
     }
 )  # fmt: skip
@@ -237,6 +238,7 @@ def _evaluator(name: str) -> Callable[..., Any]:
     if found is None:
         raise ValueError(f"no evaluator is called {name!r} any more")
 
+    @functools.wraps(found)
     def score(*args: Any, **kwargs: Any) -> Any:
         value = found(*args, **kwargs)
         if inspect.iscoroutine(value):

@@ -41,6 +41,8 @@ def summarize(
 ) -> ExperimentResultResponse:
     """The run as a value to look at; its datapoints in the dataset's order, failed ones included.
 
+    `weights` are those of the evaluators, by name.
+
     A datapoint has passed where the function answered, no evaluator failed, and no score is `False`, in none of its
     repeats. The run is a success where it is whole and every datapoint has passed. Aggregates are over the scores that
     there are: an error has none.
@@ -116,7 +118,8 @@ def _details(
     weights: Mapping[str, float],
 ) -> list[Detail]:
     scored = [outcome for outcome in outcomes if isinstance(outcome, Scored)]
-    return [_detail(run, name, scored, aggregate, weights.get(name)) for name in _names(run, scored)]
+    owners = {metric: evaluator for outcome in scored for metric, evaluator in outcome.sources.items()}
+    return [_detail(run, name, scored, aggregate, weights.get(owners.get(name, name))) for name in _names(run, scored)]
 
 
 def _names(run: RunResult, outcomes: Iterable[Scored]) -> list[str]:

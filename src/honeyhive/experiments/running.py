@@ -183,6 +183,7 @@ class _Run:
             status = "cancelled"
             raise
         finally:
+            self._follower = _Nobody()  # who still works has nothing to tell: what it finishes is not in the file
             try:
                 self._writer.close(status=status, duration_s=time.monotonic() - self._started)
                 observer(self._progress())

@@ -98,7 +98,7 @@ class Settings:
         if self.repeat > 1:
             described["repeat"] = self.repeat
         if self.target is not None:
-            described["target"] = str(self.target)
+            described["target"] = self.target.described()
         if self.asserts:
             described["asserts"] = True
         return described

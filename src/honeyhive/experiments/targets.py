@@ -57,7 +57,11 @@ class Target:
 
     def __str__(self) -> str:
         """As users write it."""
-        return str(self.value) if isinstance(self.value, Interval | numbers.Real) else str(plain(self.value))
+        return str(self.value) if isinstance(self.value, Interval | numbers.Real) else str(self.described())
+
+    def described(self) -> Any:
+        """What a fingerprint knows of it."""
+        return str(self.value) if isinstance(self.value, range) else plain(self.value)
 
 
 def _number_in(value: Any, target: Collection[Any]) -> bool:

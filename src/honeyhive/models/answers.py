@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import AliasChoices, Field, model_validator
+from pydantic import AliasChoices, Field, field_validator, model_validator
 
 from honeyhive.models.shapes import Answer, Id, Listed, Mapped
 
@@ -186,7 +186,17 @@ class Datapoint(Answer):
 class GetDatapointResponse(Answer):
     """A datapoint that was asked for: a list of one, or of none."""
 
-    datapoint: list[Datapoint]
+    datapoint: Listed[Datapoint] = []
+
+    @field_validator("datapoint", mode="before")
+    @classmethod
+    def _unwrapped(cls, answer: Any) -> Any:
+        """The API describes a list of answers, each with such a list; what it sends is the list itself."""
+        if isinstance(answer, list) and answer and all(isinstance(item, Mapping) for item in answer):
+            nested = [item.get("datapoint") for item in answer]
+            if all(isinstance(item, list) for item in nested):
+                return [datapoint for item in nested for datapoint in item]
+        return answer
 
 
 class ListDatapointsResponse(Answer):

@@ -32,7 +32,8 @@ class Recording:
         self._tokens.append(context.attach(self._context))
 
     def leave(self) -> None:
-        """Make current again what was before."""
+        """Make current again what was before; the next time begins where this one has ended."""
+        self._context = context.get_current()
         context.detach(self._tokens.pop())
 
     def answer(self, value: Any) -> None:

@@ -71,7 +71,7 @@ class SpanBackend(SpanExporter):
         kind = "application/json" if backend.json else "application/x-protobuf"
         packed = {"content-encoding": "gzip"} if backend.gzip else {}
         self._client = httpx.Client(
-            headers={**backend.headers, "content-type": kind, **packed},
+            headers={**backend.headers, "accept-encoding": "identity", "content-type": kind, **packed},
             timeout=backend.timeout,
             verify=_certificates(backend),
             transport=transport,
@@ -136,7 +136,7 @@ def _certificates(backend: Backend) -> ssl.SSLContext:
 def _read_past(response: httpx.Response) -> None:
     """Read the answer, so that the connection can be used again; one that is too long costs the connection."""
     size = 0
-    for chunk in response.iter_raw():
+    for chunk in response.iter_bytes():
         size += len(chunk)
         if size > _LONGEST_ANSWER:
             return

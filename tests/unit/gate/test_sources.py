@@ -6,13 +6,14 @@ import math
 import tracemalloc
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from builders import evaluators, failed, run, scored, write_run
+from builders import evaluators, failed, header, run, scored, write_run
 from builders_verdict import judged
 from honeyhive.gate.checks import Check, Reason, Rule, Status
 from honeyhive.gate.comparison import compare
@@ -290,9 +291,7 @@ def test_an_evaluators_own_name_is_nothing_to_pass_where_it_is_no_metric() -> No
 
 
 @pytest.mark.parametrize("suffix", [".jsonl", ".jsonl.gz"])
-def test_a_resumed_file_is_judged_as_a_whole(tmp_path: Any, suffix: str) -> None:
-    from builders import header
-
+def test_a_resumed_file_is_judged_as_a_whole(tmp_path: Path, suffix: str) -> None:
     whole = header(evaluators=evaluators("rouge"), expected=4, dataset_count=4)
     path = tmp_path / f"run{suffix}"
     write_run(path, [broke(0), scored("EXT-0001", {"index": 1})], status=None, evaluators=evaluators("rouge"))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from honeyhive.api.client import HoneyHive
-from honeyhive.errors import ApiError, ApiStatusError
+from honeyhive.errors import InputError, RunFileError
 from honeyhive.experiments.platform.bodies import PlatformRun
 from honeyhive.experiments.platform.ledger import Ledger
 from honeyhive.experiments.platform.sender import Sender, Session
@@ -44,16 +46,16 @@ class Delivered:
 
 
 def upload(run_file: Path, client: HoneyHive, *, project: str | None = None, patience: float = 600.0) -> Delivered:
-    """Send what HoneyHive does not have yet of the run in this file, each thing once; at most `patience` seconds.
+    """Send what HoneyHive does not have yet of the run in this file, each thing once; in some `patience` seconds.
 
     Only what the ledger beside the file does not say to have arrived is sent. Failures of the platform are told in
     what is returned. Raises `InputError` where there is no such run, or where it was sent to another server.
     """
     run = read_run(run_file)
+    finished = _Finished.of(run)
     with Ledger.beside(run_file, client.server_url) as ledger:
         known = PlatformRun.of_result(run, project=project)
-        reason = _create(client, known, ledger) or _send_rest(run_file, run, client, ledger, patience, known)
-        return _end(client, known, ledger, run, reason)
+        return _send_rest(Sender(client, known, ledger), ledger, run_file, finished, patience)
 
 
 class Delivery:
@@ -64,116 +66,112 @@ class Delivery:
         self._client = client
         self._project = project
         self._workers = workers
+        self._run_file = Path()
+        self._open = ExitStack()
         self._ledger: Ledger | None = None
         self._sender: Sender | None = None
-        self._run_file = Path()
 
     def begin(self, run_file: Path, header: RunHeader, datapoint_ids: Sequence[str]) -> None:
-        """Make the run; where that fails, it is tried again when the run is over."""
+        """Begin to make the run. It is not waited for: a platform that is slow or down keeps no run from going on."""
         self._run_file = run_file
-        self._ledger = Ledger.beside(run_file, self._client.server_url)
+        self._ledger = self._open.enter_context(Ledger.beside(run_file, self._client.server_url))
         run = PlatformRun.of_header(header, project=self._project, datapoint_ids=datapoint_ids)
-        if _create(self._client, run, self._ledger) is None:
-            self._sender = Sender(self._client, run, self._ledger, concurrency=self._workers)
-            self._sender.start()
+        sender = Sender(self._client, run, self._ledger, concurrency=self._workers)
+        self._sender = self._open.enter_context(sender)
 
     def follow(self, outcome: Outcome, spans: bytes | None) -> None:
         """Send a finished session in time."""
-        if self._sender is not None:
+        if self._sender is not None and outcome.session_id is not None:
             self._sender.offer(Session(outcome=outcome, spans=(spans,) if spans else ()))
 
     def end(self, *, cancelled: bool) -> Delivered:
-        """Send what is left, within bounds, and say how the run ended."""
-        if self._ledger is None:
-            return Delivered(sessions=0, of=0, ended=False, reason="the run was never begun")
-        with self._ledger as ledger:
-            reason = self._close_sender(_HURRY if cancelled else _DRAIN)
-            run = read_run(self._run_file)
-            known = PlatformRun.of_result(run, project=self._project)
-            if reason is None and not cancelled:
-                reason = _create(self._client, known, ledger) or _send_rest(
-                    self._run_file, run, self._client, ledger, _DRAIN, known
-                )
-            return _end(self._client, known, ledger, run, reason)
+        """Send what is left, within bounds, and say how the run ended. What interrupts it makes it hurry, and goes on.
 
-    def _close_sender(self, patience: float) -> str | None:
-        if self._sender is None:
-            return None
-        self._sender.close(patience)
-        return self._sender.reason
+        Where sending was given up it is begun once more, unless the key was refused or the run is cancelled.
+        """
+        with self._open:
+            if self._ledger is None or self._sender is None:
+                return Delivered(sessions=0, of=0, ended=False, reason="the run was never begun")
+            ledger, sender, finished = self._ledger, self._sender, _finished(self._run_file, self._ledger)
+            started = time.monotonic()
+            with _hurrying(sender, ledger, finished):
+                sender.settle(_HURRY if cancelled else _DRAIN)
+                if cancelled:
+                    return _conclude(sender, ledger, finished, _HURRY)
+                if sender.refused or finished.problem or not finished.lacking(ledger):
+                    return _conclude(sender, ledger, finished, _DRAIN)
+            sender.close()
+            again = Sender(self._client, sender.run, ledger, concurrency=self._workers)
+            left = max(_HURRY, _DRAIN - (time.monotonic() - started))
+            return _send_rest(again, ledger, self._run_file, finished, left)
 
 
-def _create(client: HoneyHive, run: PlatformRun, ledger: Ledger) -> str | None:
-    """Make the run on the platform unless it is there; why it could not be made."""
-    if ledger.platform_run_id is not None:
-        return None
+@dataclass(frozen=True, kw_only=True)
+class _Finished:
+    """How a run ended, and the sessions of its outcomes in the dataset's order."""
+
+    status: str | None
+    sessions: tuple[str, ...]
+    problem: str | None = None
+
+    @classmethod
+    def of(cls, run: RunResult) -> _Finished:
+        found = sorted((one.index, one.repeat, one.session_id) for one in run.outcomes if one.session_id is not None)
+        return cls(status=run.status, sessions=tuple(session_id for *_, session_id in found))
+
+    def lacking(self, ledger: Ledger) -> frozenset[str]:
+        """The sessions that have not arrived whole."""
+        return frozenset(one for one in self.sessions if not ledger.session(one).complete)
+
+
+def _finished(run_file: Path, ledger: Ledger) -> _Finished:
+    """How the run ended; where its file is gone, or broken, what has been sent of it is all there is."""
     try:
-        made = client.evaluations.create_run(run.create_request())
-    except ApiStatusError as error:
-        if error.status != 409:
-            return str(error)
-        ledger.run_created(run.run_id)  # it is there: an earlier answer was lost
-    except ApiError as error:
-        return str(error)
-    else:
-        ledger.run_created(made.run_id if isinstance(made.run_id, str) else run.run_id)
-    return None
+        return _Finished.of(read_run(run_file))
+    except (InputError, RunFileError) as error:
+        sessions = tuple(sent.session for sent in ledger.sent())
+        return _Finished(status="failed", sessions=sessions, problem=str(error))
 
 
-def _send_rest(
-    run_file: Path, run: RunResult, client: HoneyHive, ledger: Ledger, patience: float, known: PlatformRun
-) -> str | None:
-    """Send the sessions that have not arrived whole; why that was given up."""
-    if all(_has(ledger, outcome) for outcome in run.outcomes):
-        return None
+def _send_rest(sender: Sender, ledger: Ledger, run_file: Path, finished: _Finished, patience: float) -> Delivered:
+    """Send the sessions that have not arrived whole, then how the run ended."""
+    end = time.monotonic() + patience
+    lacking = finished.lacking(ledger)
+    with sender, _hurrying(sender, ledger, finished):
+        for session in _sessions(run_file, lacking) if lacking else ():
+            sender.send(session, end - time.monotonic())
+            if sender.down:
+                break
+        sender.settle(end - time.monotonic())
+        return _conclude(sender, ledger, finished, max(_HURRY, end - time.monotonic()))
+
+
+def _sessions(run_file: Path, wanted: frozenset[str]) -> Iterator[Session]:
     index = SpanIndex(run_file)
-    sender = Sender(client, known, ledger)
-    sender.start()
+    for outcome in read_run(run_file).outcomes:
+        if outcome.session_id in wanted:
+            yield Session(outcome=outcome, spans=tuple(index.lines(outcome.session_id)))
+
+
+@contextmanager
+def _hurrying(sender: Sender, ledger: Ledger, finished: _Finished) -> Iterator[None]:
+    """Whatever ends the block before its time, the platform is told of what it has."""
     try:
-        for outcome in run.outcomes:
-            if _has(ledger, outcome):
-                continue
-            sender.send(Session(outcome=outcome, spans=tuple(index.lines(outcome.session_id))))
-    finally:
-        sender.close(patience)
-    return sender.reason
+        yield
+    except BaseException:
+        _conclude(sender, ledger, finished, _HURRY)
+        raise
 
 
-def _has(ledger: Ledger, outcome: Outcome) -> bool:
-    """Whether there is nothing to send of an outcome; one that never came to a session has none."""
-    return outcome.session_id is None or ledger.session(outcome.session_id).complete
-
-
-def _end(client: HoneyHive, run: PlatformRun, ledger: Ledger, result: RunResult, reason: str | None) -> Delivered:
+def _conclude(sender: Sender, ledger: Ledger, finished: _Finished, patience: float) -> Delivered:
     """Say how the run ended and which sessions it has, unless the platform knows; what it has in all."""
-    sessions = sorted(
-        (outcome.index, outcome.repeat, sent.platform_id or sent.session)
-        for outcome in result.outcomes
-        if (sent := ledger.session(outcome.session_id or "")).steps
-    )
-    problem = _say_ended(client, run, ledger, result.status, [session_id for *_, session_id in sessions])
-    of = sum(1 for outcome in result.outcomes if outcome.session_id)
-    complete = sum(1 for outcome in result.outcomes if ledger.session(outcome.session_id or "").complete)
+    there = [sent for one in finished.sessions if (sent := ledger.session(one)).steps]
+    problem = sender.conclude(finished.status, [sent.platform_id or sent.session for sent in there], patience)
     return Delivered(
-        sessions=complete,
-        of=of,
+        sessions=sum(sent.complete for sent in there),
+        of=len(finished.sessions),
         ended=problem is None,
-        reason=reason or problem,
+        reason=finished.problem or sender.reason or problem,
         run_id=ledger.platform_run_id,
-        session_ids={s.session: s.platform_id for s in ledger if s.platform_id not in (None, s.session)},
+        session_ids={s.session: s.platform_id for s in ledger.sent() if s.platform_id not in (None, s.session)},
     )
-
-
-def _say_ended(
-    client: HoneyHive, run: PlatformRun, ledger: Ledger, status: str | None, session_ids: Sequence[str]
-) -> str | None:
-    if ledger.platform_run_id is None:
-        return "HoneyHive does not have the run"
-    if ledger.ended == (status, len(session_ids)):
-        return None
-    try:
-        client.evaluations.update_run(ledger.platform_run_id, run.update_request(status, session_ids))
-    except ApiError as error:
-        return str(error)
-    ledger.run_ended(status, len(session_ids))
-    return None

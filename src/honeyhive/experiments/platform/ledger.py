@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -49,14 +50,14 @@ class _Line(BaseModel):
     platform_id: str | None = None
     steps: tuple[Step, ...] = ()
     status: str | None = None
-    sessions: int | None = None
+    sessions: str | None = None
 
 
 class Ledger:
     """The ledger of one run for one server; appended to and never rewritten.
 
-    Only one process at a time has it open. `platform_run_id` is `None` until the run is there, `ended` how it was last
-    said to have ended, with how many sessions.
+    Only one process at a time has it open. `platform_run_id` is `None` until the run is there. Raises `ReportingError`
+    where it cannot be written.
     """
 
     def __init__(self, path: Path, server: str) -> None:
@@ -66,8 +67,9 @@ class Ledger:
         """
         self.path = path
         self.platform_run_id: str | None = None
-        self.ended: tuple[str | None, int | None] | None = None
+        self._ended: tuple[str | None, str | None] | None = None
         self._sent: dict[str, Sent] = {}
+        self._size = 0
         self._file = path.open("a+b", buffering=0)
         try:
             _lock(self._file, path)
@@ -92,17 +94,18 @@ class Ledger:
         self.close()
 
     def close(self) -> None:
-        """Let go of the file."""
-        self._file.close()
-
-    @property
-    def complete(self) -> int:
-        """How many sessions have arrived whole."""
-        return sum(sent.complete for sent in self._sent.values())
+        """Let go of the file, also where a process that the user's code has forked still has it open."""
+        if not self._file.closed:
+            _unlock(self._file)
+            self._file.close()
 
     def session(self, session_id: str) -> Sent:
         """How far the session has got."""
         return self._sent.get(session_id) or Sent(session=session_id)
+
+    def sent(self) -> list[Sent]:
+        """Every session of which something has arrived, in that order."""
+        return list(self._sent.values())
 
     def run_created(self, platform_run_id: str) -> None:
         """The run is there, under this id."""
@@ -116,27 +119,30 @@ class Ledger:
             {"type": "session", "session": sent.session, "platform_id": sent.platform_id, "steps": list(sent.steps)}
         )
 
-    def run_ended(self, status: str | None, sessions: int) -> None:
+    def has_ended(self, status: str | None, session_ids: Sequence[str]) -> bool:
+        """Whether the platform knows that the run ended so, with these sessions."""
+        return self._ended == (status, _digest(session_ids))
+
+    def run_ended(self, status: str | None, session_ids: Sequence[str]) -> None:
         """The platform knows how the run ended."""
-        self.ended = (status, sessions)
-        self._append({"type": "end", "status": status, "sessions": sessions})
+        self._ended = (status, _digest(session_ids))
+        self._append({"type": "end", "status": status, "sessions": _digest(session_ids)})
 
     def _read(self, server: str) -> None:
         self._file.seek(0)
-        end = 0
         for number, raw in enumerate(self._file, 1):
             if not raw.endswith(b"\n"):  # torn off when the process ended: what it said is sent again
-                self._file.truncate(end)
+                self._file.truncate(self._size)
                 break
             line = _parsed(raw)
-            if line is None:
+            if line is None or (number == 1) != (line.type == "ledger"):
                 raise InputError("not a line of a ledger", file=str(self.path), line=number, hint=_AWAY)
-            if end == 0 and line.server not in (None, server):
+            if number == 1 and line.server != server:
                 message = f"this run was sent to {line.server}, and now it is to go to {server}"
                 raise InputError(message, file=str(self.path), hint="give the same server, or move that file away")
-            end += len(raw)
+            self._size += len(raw)
             self._take(line)
-        if end == 0:
+        if not self._size:
             self._append({"type": "ledger", "server": server})
 
     def _take(self, line: _Line) -> None:
@@ -146,19 +152,31 @@ class Ledger:
             case "session":
                 self._sent[line.session] = Sent(session=line.session, platform_id=line.platform_id, steps=line.steps)
             case "end":
-                self.ended = (line.status, line.sessions)
+                self._ended = (line.status, line.sessions)
             case "ledger":
                 pass
 
     def _append(self, line: dict[str, Any]) -> None:
-        self._file.write(compact_json(line) + b"\n")
-
-    def __iter__(self) -> Iterator[Sent]:
-        """Every session of which something has arrived."""
-        return iter(self._sent.values())
+        raw = compact_json(line) + b"\n"
+        try:
+            written = self._file.write(raw)
+            while written < len(raw):  # a full disk may take a part, and says so at the rest
+                written += self._file.write(raw[written:])
+        except OSError as error:
+            with suppress(OSError):  # else the next line would follow half of this one
+                self._file.truncate(self._size)
+            message = f"what has been sent cannot be put down: {error.strerror}"
+            raise ReportingError(
+                message, file=str(self.path), hint="see to the disk; then `honeyhive upload`"
+            ) from error
+        self._size += len(raw)
 
 
 _AWAY = "it is ours to write: move it away, and everything is sent again"
+
+
+def _digest(session_ids: Sequence[str]) -> str:
+    return hashlib.sha256("\n".join(session_ids).encode()).hexdigest()[:16]
 
 
 def _parsed(raw: bytes) -> _Line | None:
@@ -177,3 +195,10 @@ def _lock(file: BinaryIO, path: Path) -> None:
         except OSError as error:
             message = f"another process is sending this run ({path})"
             raise ReportingError(message, hint="wait for it to end") from error
+
+
+def _unlock(file: BinaryIO) -> None:
+    with suppress(ImportError):
+        import fcntl  # noqa: PLC0415 - as above
+
+        fcntl.flock(file, fcntl.LOCK_UN)

@@ -24,6 +24,7 @@ _PASSING = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 _MAX_ANSWER = 4 * 2**20
 _EXCERPT = 300
 _HIDDEN = "[key]"
+_SHORTEST_SECRET = 8  # what stands for a key where none is needed, such as "none", is in any text
 _MAX_CONNECTIONS = 100
 
 
@@ -165,7 +166,7 @@ def _quoted(answer: bytes, key: str | None) -> str:
 
 def _without(key: str | None, text: str) -> str:
     """The text without the key, should the endpoint send it back."""
-    return text.replace(key, _HIDDEN) if key else text
+    return text.replace(key, _HIDDEN) if key and len(key) >= _SHORTEST_SECRET else text
 
 
 def _again(error: Exception) -> bool | float:
