@@ -157,14 +157,15 @@ def _run(
     """Run it, and let HoneyHive know in every case how it ended."""
     delivery = None if client is None else Delivery(client, project=experiment.project, workers=experiment.max_workers)
     observer = progress_lines(experiment.name) if verbose else None
-    try:
-        with _terminable(), _writable(out):
-            run = run_experiment(experiment, out=out, observer=observer, follower=delivery)
-    except BaseException:
-        if delivery is not None:
-            _warn_of(delivery.end(cancelled=True), out)
-        raise
-    return run, None if delivery is None else delivery.end(cancelled=False)
+    with _terminable():
+        try:
+            with _writable(out):
+                run = run_experiment(experiment, out=out, observer=observer, follower=delivery)
+        except BaseException:
+            if delivery is not None:
+                _warn_of(delivery.end(cancelled=True), out)
+            raise
+        return run, None if delivery is None else delivery.end(cancelled=False)
 
 
 def _add_platform(

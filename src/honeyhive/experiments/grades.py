@@ -205,7 +205,10 @@ def _grade(answer: Answer, expected: str | None) -> Grade | Fault:
 
 def to_score(value: Any) -> Score | Fault:
     """The value as a score: true or false, a finite number, `None`; or the fault that it is none of these."""
-    value = _unboxed(value)
+    if value is None or isinstance(value, bool):
+        return value
+    if type(value) is not float:
+        value = _unboxed(value)
     if value is None or isinstance(value, bool):
         return value
     if not isinstance(value, float | int | numbers.Real | Decimal):  # the usual ones first: the others are slow to ask

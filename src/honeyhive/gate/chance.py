@@ -15,7 +15,6 @@ from enum import StrEnum
 
 from honeyhive.gate.comparison import MetricComparison
 from honeyhive.gate.metrics import Kind, Metric, expected
-from honeyhive.gate.must_pass import with_missing_scores
 from honeyhive.gate.planning import (
     needed_for_rate,
     needed_for_score,
@@ -24,9 +23,10 @@ from honeyhive.gate.planning import (
     smallest_detectable_rate_from_flips,
     smallest_detectable_score,
 )
+from honeyhive.gate.sources import completed
 from honeyhive.gate.statistics import FEW_CHANGES, TIE
 from honeyhive.gate.student import mean, saturated, standard_deviation
-from honeyhive.result import BUILT_IN, ERRORS, LATENCY, Failed, Outcome, RunResult, Score, Scored
+from honeyhive.result import ERRORS, LATENCY, Failed, Outcome, RunResult, Score, Scored
 
 USUAL_FLIPS = 0.08
 """The share of pass/fail datapoints that change between two runs of one system: usual in re-runs of pinned models."""
@@ -137,21 +137,12 @@ def _noise(metric: Metric, sd: float, n: int) -> Flips | Spread:
 def scores_by_datapoint(run: RunResult, metrics: Sequence[Metric]) -> Mapping[str, Mapping[str, Sequence[float]]]:
     """By metric and datapoint the scores of its repeats."""
     found: dict[str, dict[str, array[float]]] = {metric.name: {} for metric in metrics}
-    scoring = _scoring(run)
-    for one in run.outcomes:
-        outcome = with_missing_scores(one, scoring)
+    for outcome in completed(run):
         for metric in metrics:
             score = _score(outcome, metric)
             if score is not None:
                 found[metric.name].setdefault(outcome.datapoint_id, array("d")).append(saturated(score))
     return found
-
-
-def _scoring(run: RunResult) -> frozenset[str]:
-    """The evaluators that the run names and that scored some outcome."""
-    scored = (outcome.scores for outcome in run.outcomes if isinstance(outcome, Scored))
-    found = {name for scores in scored for name, score in scores.items() if score is not None}
-    return frozenset(evaluator.name for evaluator in run.evaluators if evaluator.name in found) - {*BUILT_IN}
 
 
 def _score(outcome: Outcome, metric: Metric) -> Score:

@@ -71,7 +71,7 @@ class Endpoint:
             timeout=None,
             wait_initial=self.first_wait,
             wait_max=20.0,
-            wait_jitter=0.5,
+            wait_jitter=self.first_wait,
         ):
             with attempt:
                 status, headers, answer = await self._exchange(client, body, key)
