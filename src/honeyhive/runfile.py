@@ -70,7 +70,7 @@ def set_aside(path: Path) -> None:
     """
     if path.is_file() and path.stat().st_size:
         path.replace(path.with_name(f"{path.name}.previous"))
-    for kind in COMPANIONS:
+    for kind in COMPANIONS if path.name else ():
         beside = companion(path, kind)
         if beside.is_file():
             beside.replace(beside.with_name(f"{beside.name}.previous"))

@@ -53,7 +53,7 @@ def test_a_passing_gate_leaves_report_outputs_and_summary_and_nothing_else(proje
     assert "PASSED     doubling: exact is 100 %" in done.out
     assert done.out.splitlines()[-1] == "report: honeyhive-report/comment.md"
     report = project.folder / "honeyhive-report"
-    assert {path.name for path in report.iterdir()} == {"comment.md", "comparison.json", "run.jsonl"}
+    assert {path.name for path in report.iterdir()} == {"comment.md", "comparison.json", "run.jsonl", "run.spans.jsonl"}
     assert done.summary.rstrip() == (report / "comment.md").read_text().rstrip()
     assert done.verdict == json.loads((report / "comparison.json").read_text())
     run_id = project.lines()[0]["run_id"]

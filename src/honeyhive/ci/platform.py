@@ -31,7 +31,9 @@ def find_client(
         return None
     from honeyhive.api.client import HoneyHive  # noqa: PLC0415 - see its import for types
 
-    return HoneyHive(api_key=found.api_key, project=found.project, server_url=found.server_url)
+    return HoneyHive(
+        api_key=found.api_key, project=found.project, server_url=found.server_url, timeout=found.timeout
+    )
 
 
 def upload_runs(
@@ -102,7 +104,8 @@ def send(judged: Sequence[Judged], settings: Settings, edge: Edge) -> list[Repor
 
 
 def _sent(item: Judged, client: HoneyHive, edge: Edge) -> ReportingError | None:
-    from honeyhive.experiments.platform.delivery import upload  # noqa: PLC0415 - see its import for types
+    from honeyhive.ci.pipeline import relative  # noqa: PLC0415 - see its import for types
+    from honeyhive.experiments.platform.delivery import upload  # noqa: PLC0415 - as above
 
     if not item.run_file.is_file():
         return None
@@ -115,5 +118,5 @@ def _sent(item: Judged, client: HoneyHive, edge: Edge) -> ReportingError | None:
         return None
     return ReportingError(
         f"{item.finding.experiment}: not everything was sent to HoneyHive: {delivered.reason}",
-        hint=f"`honeyhive upload {item.run_file}` sends the rest",
+        hint=f"`honeyhive upload {relative(item.run_file, Path.cwd())}` sends the rest",
     )

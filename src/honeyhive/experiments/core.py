@@ -115,6 +115,7 @@ def _client(*, api_key: str | None, project: str | None, server_url: str | None,
         api_key=connection.api_key,
         project=connection.project,
         server_url=connection.server_url,
+        timeout=connection.timeout,
         max_connections=workers,
     )
 
@@ -176,7 +177,7 @@ def _add_platform(
     for datapoint in result.datapoints:
         datapoint.session_id = delivered.session_ids.get(datapoint.session_id or "", datapoint.session_id)
     result.unsent = _warn_of(delivered, Path(result.run_file or ""))
-    if not delivered.ended:
+    if not delivered.complete:  # of a part of the sessions it would compute something else
         return
     try:
         theirs = client.evaluations.get_result(result.run_id or "", aggregate_function)
@@ -196,11 +197,11 @@ def _warn_of(delivered: Delivered, out: Path) -> Unsent | None:
         return None
     command = f"honeyhive upload {out}"
     reason = delivered.reason or "HoneyHive did not take all of it"
-    message = (
-        f"{delivered.of - delivered.sessions} of {delivered.of} sessions of this run are not on HoneyHive ({reason})"
-    )
-    warnings.warn(f"{message}: they are kept, and `{command}` sends them", HoneyHiveWarning, stacklevel=4)
-    return Unsent(sessions=delivered.of - delivered.sessions, of=delivered.of, reason=reason, command=command)
+    missing = delivered.of - delivered.sessions
+    what = f"{missing} of {delivered.of} sessions of this run are" if missing else "how this run ended is"
+    message = f"{what} not on HoneyHive ({reason}): it is kept, and `{command}` sends it"
+    warnings.warn(message, HoneyHiveWarning, stacklevel=4)
+    return Unsent(sessions=missing, of=delivered.of, reason=reason, command=command)
 
 
 def _file_name(experiment: Experiment) -> str:

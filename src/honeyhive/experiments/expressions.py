@@ -17,8 +17,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from simpleeval import EvalWithCompoundTypes, InvalidExpression
-
 from honeyhive.documents import shown
 from honeyhive.errors import ArgumentError
 from honeyhive.experiments.grades import read_answer
@@ -44,6 +42,8 @@ class Expression:
 
     def __call__(self, values: Mapping[str, Any]) -> Any:
         """What it comes to with these values of its variables."""
+        from simpleeval import EvalWithCompoundTypes, InvalidExpression  # noqa: PLC0415 - few runs have an expression
+
         functions = {name: function_named_now(name) for name in self.calls}
         evaluation = EvalWithCompoundTypes(operators=_OPERATORS, functions={}, names=dict(values))
         evaluation.functions = functions  # its own are more than we offer

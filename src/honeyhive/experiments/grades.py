@@ -103,7 +103,7 @@ def to_grades(name: str, answer: Answer, ground_truth: Any) -> dict[str, Grade |
     if isinstance(answer.value, Mapping):
         metrics, prefix, found = answer.value, "", {}
     else:
-        metrics, prefix, found = answer.extras, f"{name}_", {name: _grade(answer, _expected(name, ground_truth))}
+        metrics, prefix, found = answer.extras, f"{name}_", {name: _own_grade(name, answer, ground_truth)}
     fault = _mapping_fault(metrics, prefix) if metrics else None
     if fault is None and not metrics and not found:
         fault = Fault(type="ValueError", message="gave an empty mapping, which says nothing")
@@ -111,9 +111,26 @@ def to_grades(name: str, answer: Answer, ground_truth: Any) -> dict[str, Grade |
         return {name: fault}
     for key, value in metrics.items():
         metric = f"{prefix}{key}"
-        grade = _grade_of(value, _named(ground_truth, metric, key))
+        expected = _named(ground_truth, metric, key)
+        if not prefix and isinstance(value, str) and expected is None and ground_truth not in (None, {}):
+            found[metric] = _unheld(value)
+            continue
+        grade = _grade_of(value, expected)
         found[metric] = grade if prefix else _with_note(grade, answer.note)
     return found
+
+
+def _own_grade(name: str, answer: Answer, ground_truth: Any) -> Grade | Fault:
+    """The grade of the evaluator's own metric; a label that the ground truth says nothing of is no missing score."""
+    expected = _expected(name, ground_truth)
+    if isinstance(answer.value, str) and expected is None and ground_truth not in (None, {}):
+        return _unheld(answer.value)
+    return _grade(answer, expected)
+
+
+def _unheld(label: str) -> Fault:
+    message = f"gave the label {shown(label)}, and the ground truth has none to hold it against"
+    return Fault(type="TypeError", message=f"{message}: give (None, label) where it is for information")
 
 
 # --- mappings --------------------------------------------------------------------------------------------------------
@@ -205,10 +222,7 @@ def _grade(answer: Answer, expected: str | None) -> Grade | Fault:
 
 def to_score(value: Any) -> Score | Fault:
     """The value as a score: true or false, a finite number, `None`; or the fault that it is none of these."""
-    if value is None or isinstance(value, bool):
-        return value
-    if type(value) is not float:
-        value = _unboxed(value)
+    value = _unboxed(value)
     if value is None or isinstance(value, bool):
         return value
     if not isinstance(value, float | int | numbers.Real | Decimal):  # the usual ones first: the others are slow to ask

@@ -182,10 +182,9 @@ def _combined_values(values: Sequence[Any]) -> Any:
 
 def _number(value: Any) -> float:
     score = to_score(value)
-    if isinstance(score, Fault):
-        raise TypeError(f"{score.message}; several calls need an aggregate for that")
-    if score is None:
-        raise TypeError("gave None inside of a value that applies")
+    if score is None or isinstance(score, Fault):
+        message = "gave None" if score is None else score.message
+        raise TypeError(f"{message}; several calls need an aggregate for that")
     return int(score) if isinstance(score, bool) else score
 
 

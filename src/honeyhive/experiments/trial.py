@@ -179,7 +179,7 @@ class Trial:
     def _grades(self, evaluator: Evaluator, arguments: Arguments) -> Mapping[str, Grade | Fault] | Fault:
         """What the evaluator's calls come to; one that fails is the fault of them all."""
         values = []
-        for _ in range(evaluator.settings.repeat or 1):
+        for _ in range(evaluator.settings.repeat):
             value = self._call(lambda: evaluator.binding(arguments), "the evaluator")
             if isinstance(value, Fault):
                 return value

@@ -6,6 +6,7 @@ import asyncio
 import functools
 import inspect
 import math
+import types
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
@@ -135,6 +136,31 @@ def test_a_method_is_bound_to_its_object_with_its_settings() -> None:
     assert (found.name, found.binding({"outputs": "abcdef"})) == ("short", 4)
     assert found.conclude([4], None) == {"short": Grade(score=False)}
     assert to_evaluator(functools.partial(suite.short, "abcdef")).binding({}) == 4
+
+
+class Family:
+    limit = 2
+
+    @classmethod
+    @evaluator(target="[1, 2]")
+    def small(cls, outputs: Any) -> int:
+        return min(len(outputs), cls.limit + 1)
+
+
+def test_a_method_of_a_class_is_bound_to_it() -> None:
+    assert Family.small("ab") is True
+    found = to_evaluator(Family.small)
+    assert (found.name, found.binding({"outputs": "abc"})) == ("small", 3)
+    assert found.settings.target is not None
+    by_hand = to_evaluator(types.MethodType(evaluator(lambda self, outputs: self, name="m", weight=1), "itself"))
+    assert (by_hand.name, by_hand.binding({"outputs": 1}), by_hand.settings.weight) == ("m", "itself", 1.0)
+
+
+def test_a_decorated_object_as_an_attribute_is_itself() -> None:
+    class Holder:
+        judge = evaluator(functools.partial(half), name="held")
+
+    assert Holder.judge is evaluator["held"]
 
 
 def test_a_partial_of_a_decorated_one_keeps_its_settings() -> None:
@@ -311,6 +337,17 @@ def test_asserts_makes_an_error_of_whatever_is_not_true() -> None:
         "b": Fault(type="AssertionError", message="the score is 0"),
     }
     assert made.conclude([{"score": 1, "b": 0}], None) == {"m": Grade(score=1), "m_b": Grade(score=0)}
+
+
+def test_a_fault_has_no_weight_and_passes_no_assertion() -> None:
+    made = to_evaluator(evaluator(half, name="m", asserts=True, weight=2))
+    found = made.conclude([{"a": 1, "b": math.nan}], None)
+    assert found["a"] == Grade(score=1, weight=2.0)
+    assert found["b"] == Fault(type="ValueError", message="gave nan, which is not a finite number")
+
+
+def test_a_setting_that_is_none_is_not_set() -> None:
+    assert evaluator(half, target=None, repeat=None, checker=None)("x") == 0.5
 
 
 def test_called_by_hand_asserts_raises() -> None:

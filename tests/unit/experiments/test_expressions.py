@@ -164,6 +164,11 @@ def test_the_users_own_objects_are_values_like_others() -> None:
     assert evaluated("result['a']", result=Proxy()) == "item a"
 
 
+def test_a_value_that_simpleeval_forbids_is_an_error() -> None:
+    with pytest.raises(ValueError, match="modules are not allowed"):
+        evaluated("value", value=ast)
+
+
 @given(st.text(max_size=40))
 def test_any_text_is_an_expression_or_refused(text: str) -> None:
     try:

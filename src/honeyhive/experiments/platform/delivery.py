@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -92,14 +92,13 @@ class Delivery:
         with self._open:
             if self._ledger is None or self._sender is None:
                 return Delivered(sessions=0, of=0, ended=False, reason="the run was never begun")
-            ledger, sender, finished = self._ledger, self._sender, _finished(self._run_file, self._ledger)
+            ledger, sender = self._ledger, self._sender
             started = time.monotonic()
-            with _hurrying(sender, ledger, finished):
+            with _hurrying(lambda: _conclude(sender, ledger, _finished(self._run_file, ledger), _HURRY)):
                 sender.settle(_HURRY if cancelled else _DRAIN)
-                if cancelled:
-                    return _conclude(sender, ledger, finished, _HURRY)
-                if sender.refused or finished.problem or not finished.lacking(ledger):
-                    return _conclude(sender, ledger, finished, _DRAIN)
+                finished = _finished(self._run_file, ledger)
+                if cancelled or sender.refused or finished.problem or not finished.lacking(ledger):
+                    return _conclude(sender, ledger, finished, _HURRY if cancelled else _DRAIN)
             sender.close()
             again = Sender(self._client, sender.run, ledger, concurrency=self._workers)
             left = max(_HURRY, _DRAIN - (time.monotonic() - started))
@@ -137,7 +136,7 @@ def _send_rest(sender: Sender, ledger: Ledger, run_file: Path, finished: _Finish
     """Send the sessions that have not arrived whole, then how the run ended."""
     end = time.monotonic() + patience
     lacking = finished.lacking(ledger)
-    with sender, _hurrying(sender, ledger, finished):
+    with sender, _hurrying(lambda: _conclude(sender, ledger, finished, _HURRY)):
         for session in _sessions(run_file, lacking) if lacking else ():
             sender.send(session, end - time.monotonic())
             if sender.down:
@@ -154,12 +153,12 @@ def _sessions(run_file: Path, wanted: frozenset[str]) -> Iterator[Session]:
 
 
 @contextmanager
-def _hurrying(sender: Sender, ledger: Ledger, finished: _Finished) -> Iterator[None]:
+def _hurrying(conclude: Callable[[], object]) -> Iterator[None]:
     """Whatever ends the block before its time, the platform is told of what it has."""
     try:
         yield
     except BaseException:
-        _conclude(sender, ledger, finished, _HURRY)
+        conclude()
         raise
 
 

@@ -68,6 +68,7 @@ class Sender:
         self._loop = asyncio.new_event_loop()
         self._loop.set_default_executor(ThreadPoolExecutor(1, "honeyhive-names"))  # it asks for addresses, no more
         self._queue: asyncio.Queue[Session] = asyncio.Queue()
+        self._workers: list[asyncio.Task[None]] = []
         self._thread = threading.Thread(target=self._serve, name="honeyhive-sender", daemon=True)
 
     def __enter__(self) -> Self:
@@ -104,7 +105,10 @@ class Sender:
                 self._give_up(_SLOW)
 
     def conclude(self, status: str | None, session_ids: Sequence[str], timeout: float) -> str | None:
-        """Say how the run ended and which sessions it has; why that could not be said in so many seconds."""
+        """Say how the run ended and which sessions it has; why that could not be said in so many seconds.
+
+        No session is sent any more.
+        """
         with self._room:
             if self._ended:
                 return self.reason
@@ -159,8 +163,8 @@ class Sender:
             await self._create()
             self._done(0)
             async with asyncio.TaskGroup() as group:
-                for _ in range(self._concurrency):
-                    group.create_task(self._work())
+                self._workers = [group.create_task(self._work()) for _ in range(self._concurrency)]
+            await asyncio.Event().wait()  # the workers have been called off; `close()` ends this
         finally:
             await self._client.aclose()
 
@@ -236,6 +240,8 @@ class Sender:
             raise ReportingError(self.reason or "HoneyHive does not have the run")
         if self._ledger.has_ended(status, session_ids):
             return
+        for worker in self._workers:  # what hangs would keep the connection that this takes
+            worker.cancel()
         request = self.run.update_request(status, session_ids)
         await self._client.evaluations.update_run_async(self._ledger.platform_run_id, request)
         self._ledger.run_ended(status, session_ids)

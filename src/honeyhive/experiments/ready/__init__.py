@@ -13,26 +13,15 @@ values is meant. Without one it is the only value; of two mappings, the one unde
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from honeyhive.lazily import lazily
 
 if TYPE_CHECKING:
     from honeyhive.experiments.ready.documents import json_schema, json_valid
     from honeyhive.experiments.ready.judge import JudgeError, model_graded
     from honeyhive.experiments.ready.quantities import numeric_tolerance
     from honeyhive.experiments.ready.texts import contains, exact_match, levenshtein_ratio, regex_match
-
-_HOMES = {
-    "contains": "texts",
-    "exact_match": "texts",
-    "json_schema": "documents",
-    "json_valid": "documents",
-    "JudgeError": "judge",
-    "levenshtein_ratio": "texts",
-    "model_graded": "judge",
-    "numeric_tolerance": "quantities",
-    "regex_match": "texts",
-}
 
 __all__ = [
     "JudgeError",
@@ -47,13 +36,10 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    """Import an evaluator when it is asked for: each brings only the library that it needs."""
-    if name in _HOMES:
-        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    """The evaluators, imported or not."""
-    return sorted({*globals(), *__all__})
+__getattr__ = lazily(
+    __name__,
+    dict.fromkeys(("contains", "exact_match", "levenshtein_ratio", "regex_match"), f"{__name__}.texts")
+    | dict.fromkeys(("json_schema", "json_valid"), f"{__name__}.documents")
+    | dict.fromkeys(("JudgeError", "model_graded"), f"{__name__}.judge")
+    | {"numeric_tolerance": f"{__name__}.quantities"},
+)
