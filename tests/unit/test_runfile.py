@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from builders import evaluators, failed, header, room_for, scored, write_run
 from honeyhive.errors import InputError, RunFileError
 from honeyhive.result import Failed, Fault, Outcome, Scored, content_hash
-from honeyhive.runfile import RunWriter, read_run
+from honeyhive.runfile import RunWriter, companion, read_run, set_aside
 from honeyhive.runlines import (
     MAX_LINE,
     Kept,
@@ -908,3 +908,22 @@ def test_nothing_but_a_run_file_is_ever_replaced(tmp_path: Path) -> None:
     assert source.read_text() == "def answer(inputs): ...\n"
     (tmp_path / "empty.jsonl").touch()
     RunWriter.create(tmp_path / "empty.jsonl", header()).close(status="completed", duration_s=0)
+
+
+@pytest.mark.parametrize(
+    ("name", "spans"),
+    [("run.jsonl", "run.spans.jsonl"), ("run.jsonl.gz", "run.spans.jsonl"), ("run", "run.spans.jsonl")],
+)
+def test_what_stands_beside_a_run_file_is_named_after_it_and_goes_with_it(
+    tmp_path: Path, name: str, spans: str
+) -> None:
+    path = tmp_path / name
+    assert companion(path, "spans") == tmp_path / spans
+    for file in (path, tmp_path / spans, companion(path, "sent")):
+        file.write_text("old")
+    set_aside(path)
+    assert {file.name for file in tmp_path.iterdir()} == {
+        f"{name}.previous",
+        f"{spans}.previous",
+        "run.sent.jsonl.previous",
+    }

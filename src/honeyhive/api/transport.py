@@ -6,7 +6,9 @@ import asyncio
 import logging
 import os
 import ssl
-from collections.abc import AsyncIterable, Iterable
+import threading
+from collections.abc import AsyncIterable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import TracebackType
@@ -99,9 +101,6 @@ class _Sending:
     def _begin(self) -> None:
         """What one kind of transport needs besides."""
 
-    def _settings(self) -> _Settings:
-        return _settings(self.connection, self._timeout, self._max_connections)
-
     def _request(self, client: httpx.Client | httpx.AsyncClient, call: Call[T]) -> httpx.Request:
         params: list[tuple[str, str | int | float | bool | None]] = [*call.params]
         address = f"{self.connection.server_url}{call.path}"
@@ -113,11 +112,35 @@ class _Sending:
             raise ApiError(f"{call.request}: the client is closed", hint="make another one", request=call.request)
 
 
+class _Pool:
+    """The httpx clients of one process, each with one connection and in one thread at a time.
+
+    A client of many connections is not safe to share between threads: its pool looks at connections without their
+    locks, and now and then closes one that another thread is waiting on, which then waits for its whole timeout.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.slots = threading.Semaphore(size)
+        self.free: list[httpx.Client] = []
+
+    def take(self) -> httpx.Client | None:
+        """The client that was used last, if one is free."""
+        try:
+            return self.free.pop()
+        except IndexError:
+            return None
+
+    def close_free(self) -> None:
+        """Close those that nobody uses."""
+        while client := self.take():
+            client.close()
+
+
 class Transport(_Sending):
     """Sends calls, from any thread; a process that forks gets connections of its own."""
 
     def _begin(self) -> None:
-        self._clients: dict[int, httpx.Client] = {}
+        self._pools: dict[int, _Pool] = {}
 
     def send(self, call: Call[T]) -> T:
         """What the call comes to; an `ApiError` where it fails, after its retries."""
@@ -129,11 +152,9 @@ class Transport(_Sending):
         raise AssertionError("the last attempt returns or raises")
 
     def close(self) -> None:
-        """Close the connections; calls are refused from now on."""
+        """Close the connections, those in use when they are free; calls are refused from now on."""
         self._closed = True
-        client = self._clients.pop(os.getpid(), None)
-        if client is not None:
-            client.close()
+        self._pool().close_free()
 
     def __enter__(self) -> Self:
         """Itself."""
@@ -143,27 +164,41 @@ class Transport(_Sending):
         """Close it."""
         self.close()
 
-    def _client(self) -> httpx.Client:
-        # Two processes must not write to one socket; the parent's connections are left alone, not closed.
-        # Without a lock, which a fork could leave locked for ever: of two clients made at once, one is dropped unused.
-        client = self._clients.get(os.getpid())
-        if client is None:
-            transport = cast("httpx.BaseTransport | None", self._transport)  # what the user of a test gives
-            client = self._clients.setdefault(os.getpid(), httpx.Client(transport=transport, **self._settings()))
-        return client
+    def _pool(self) -> _Pool:
+        # Two processes must not write to one socket: the child of a fork leaves its parent's connections alone. There
+        # is no lock around this, which a fork could leave locked for ever: of two made at once, one is kept.
+        process = os.getpid()
+        return self._pools.get(process) or self._pools.setdefault(process, _Pool(self._max_connections))
+
+    @contextmanager
+    def _lent(self) -> Iterator[httpx.Client]:
+        """A client for this thread alone, once there is one."""
+        pool = self._pool()
+        with pool.slots:
+            client = pool.take() or self._new_client()
+            try:
+                yield client
+            finally:
+                pool.free.append(client)
+        if self._closed:
+            pool.close_free()
+
+    def _new_client(self) -> httpx.Client:
+        transport = cast("httpx.BaseTransport | None", self._transport)  # what the user of a test gives
+        return httpx.Client(transport=transport, **_settings(self.connection, self._timeout, 1))
 
     def _once(self, call: Call[T], budget: Budget) -> Received:
-        client = self._client()
-        budget.left()
-        try:
-            response = client.send(self._request(client, call), stream=True)
+        with self._lent() as client:
+            budget.left()
             try:
-                self._exchange.check_head(call, response.headers)
-                body = self._read(call, response.iter_bytes(), budget)
-            finally:
-                response.close()
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise self._exchange.failure(call, error) from self._exchange.cause(error)
+                response = client.send(self._request(client, call), stream=True)
+                try:
+                    self._exchange.check_head(call, response.headers)
+                    body = self._read(call, response.iter_bytes(), budget)
+                finally:
+                    response.close()
+            except (httpx.HTTPError, httpx.InvalidURL) as error:
+                raise self._exchange.failure(call, error) from self._exchange.cause(error)
         return Received(status=response.status_code, headers=response.headers, body=body)
 
     def _read(self, call: Call[T], chunks: Iterable[bytes], budget: Budget) -> bytes:
@@ -223,7 +258,9 @@ class AsyncTransport(_Sending):
     async def _once(self, call: Call[T]) -> Received:
         if self._client is None:
             transport = cast("httpx.AsyncBaseTransport | None", self._transport)  # what the user of a test gives
-            self._client = httpx.AsyncClient(transport=transport, **self._settings())
+            self._client = httpx.AsyncClient(
+                transport=transport, **_settings(self.connection, self._timeout, self._max_connections)
+            )
         try:
             response = await self._client.send(self._request(self._client, call), stream=True)
             try:

@@ -22,9 +22,17 @@ from honeyhive.experiments.datapoint import (
     hashed_id,
     prefixed,
 )
+from honeyhive.experiments.managed import fetch_honeyhive_dataset
 from honeyhive.experiments.rows import Row, RowFile
 
-__all__ = ["Columns", "Datapoint", "Dataset", "create_external_dataset", "generate_datapoint_id"]
+__all__ = [
+    "Columns",
+    "Datapoint",
+    "Dataset",
+    "create_external_dataset",
+    "fetch_honeyhive_dataset",
+    "generate_datapoint_id",
+]
 
 
 class Dataset:

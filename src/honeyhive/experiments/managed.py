@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from honeyhive.api.client import HoneyHive
 from honeyhive.documents import compact_json
 from honeyhive.errors import ArgumentError
 from honeyhive.experiments.datapoint import Datapoint
 from honeyhive.result import Fault
+
+if TYPE_CHECKING:  # a dataset out of a file does not wait for what talks to the platform
+    from honeyhive.api.client import HoneyHive
 
 
 class ManagedDataset:
@@ -60,6 +62,6 @@ def fetch_honeyhive_dataset(
     ids = [str(datapoint_id) for datapoint_id in dataset.datapoints or ()]
     found = {
         str(datapoint.id): {"inputs": datapoint.inputs or {}, "ground_truth": datapoint.ground_truth or {}}
-        for datapoint in client.datapoints.list_datapoints(ids)
+        for datapoint in client.datapoints.list_datapoints(ids).datapoints
     }
     return [found.get(datapoint_id) for datapoint_id in ids], ids

@@ -24,7 +24,7 @@ def span_line(spans: Sequence[ReadableSpan]) -> bytes:
     A root's `parentSpanId` is null, as HoneyHive's own SDK writes it. A number that is not finite is the text that
     protobuf's JSON gives it, an integer of more than 64 bits its digits as text, half a character a "?".
     """
-    return compact_json({"resourceSpans": [_resource_spans(*group) for group in _groups(spans)]})
+    return b'{"resourceSpans":[%b]}' % b",".join(_resource_spans(*group) for group in _groups(spans))
 
 
 def span_protobuf(spans: Sequence[ReadableSpan]) -> bytes:
@@ -52,28 +52,29 @@ def _groups(spans: Sequence[ReadableSpan]) -> Iterable[tuple[Resource, _Scopes]]
     return groups.values()
 
 
-def _resource_spans(resource: Resource, scopes: _Scopes) -> dict[str, Any]:
+def _resource_spans(resource: Resource, scopes: _Scopes) -> bytes:
     scope_spans = []
     for scope, spans in scopes.values():
         part = {"scope": _scope(scope), "spans": [_span(span) for span in spans]}
         if scope is not None and scope.schema_url:
             part["schemaUrl"] = scope.schema_url
         scope_spans.append(part)
-    found = {"resource": _resource(resource), "scopeSpans": scope_spans}
-    return {**found, "schemaUrl": resource.schema_url} if resource.schema_url else found
+    return b'{%b,"scopeSpans":%b}' % (_resource(resource), compact_json(scope_spans))
 
 
-_resources: dict[int, tuple[Resource, dict[str, Any]]] = {}
+_resources: dict[int, tuple[Resource, bytes]] = {}
 _MOST_RESOURCES = 16
 
 
-def _resource(resource: Resource) -> dict[str, Any]:
-    """What was written of a resource before: a process has one, or a few."""
-    known = _resources.get(id(resource))
-    if known is None or known[0] is not resource:
+def _resource(resource: Resource) -> bytes:
+    """What a group of spans begins with, kept once written: a process has one resource, or a few."""
+    known = _resources.get(id(resource))  # which is no other's while we hold the resource
+    if known is None:
         if len(_resources) >= _MOST_RESOURCES:
             _resources.clear()
-        known = _resources[id(resource)] = (resource, {"attributes": _attributes(resource.attributes)})
+        schema = {"schemaUrl": resource.schema_url} if resource.schema_url else {}
+        text = compact_json({"resource": {"attributes": _attributes(resource.attributes)}, **schema})
+        known = _resources[id(resource)] = (resource, text[1:-1])
     return known[1]
 
 

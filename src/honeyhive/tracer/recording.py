@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from opentelemetry import context
 from opentelemetry.context import Context
-from opentelemetry.trace import Span, set_span_in_context
+from opentelemetry.trace import Span, get_current_span, set_span_in_context
 
 from honeyhive.tracer.attributes import attributes_of, record_failure
 
@@ -31,10 +31,13 @@ class Recording:
         """Make the span current."""
         self._tokens.append(context.attach(self._context))
 
-    def leave(self) -> None:
+    def leave(self, error: BaseException | None = None) -> None:
         """Make current again what was before; the next time begins where this one has ended."""
-        self._context = context.get_current()
-        context.detach(self._tokens.pop())
+        token, current = self._tokens.pop(), context.get_current()
+        # A coroutine that nobody awaits any more is closed wherever that is noticed, and there nothing is to change.
+        if not isinstance(error, GeneratorExit) or get_current_span(current) is self.span:
+            self._context = current
+            context.detach(token)
 
     def answer(self, value: Any) -> None:
         """Put down what came of it."""
@@ -61,7 +64,7 @@ class Recording:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """End it, with the exception where there is one; that goes on."""
-        self.leave()
+        self.leave(error)
         if error is not None:
             self.fail(error)
         self.end()

@@ -37,12 +37,13 @@ class Steps(Generator[Any, Any, Any]):
         recording = self._yielded.recording
         recording.enter()
         try:
-            return advance(*given)
+            item = advance(*given)
         except BaseException as error:
+            recording.leave(error)
             self._yielded.finish(error)
             raise
-        finally:
-            recording.leave()
+        recording.leave()
+        return item
 
 
 class AsyncSteps(AsyncGenerator[Any, Any]):
@@ -70,12 +71,13 @@ class AsyncSteps(AsyncGenerator[Any, Any]):
         recording = self._yielded.recording
         recording.enter()
         try:
-            return await advance(*given)
+            item = await advance(*given)
         except BaseException as error:
+            recording.leave(error)
             self._yielded.finish(error)
             raise
-        finally:
-            recording.leave()
+        recording.leave()
+        return item
 
 
 class _Yielded:

@@ -135,7 +135,8 @@ def test_many_threads_share_few_connections(server: Loopback) -> None:
     ):
         done = list(threads.map(lambda n: client.events.update({**UPDATE, "n": n}), range(200)))
     assert len(done) == 200
-    assert {json.loads(asked.body)["n"] for asked in server.asked} == set(range(200))
+    # Each once: a connection that one thread closed under another would show as a request sent again.
+    assert sorted(json.loads(asked.body)["n"] for asked in server.asked) == list(range(200))
     assert len(server.ports) <= 4
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
 import json
 import threading
 import warnings
+import weakref
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -208,6 +210,15 @@ def test_what_ends_after_shutdown_is_lost_and_no_trouble(platform: Platform) -> 
     assert tracer.flush() is True
     assert platform.spans() == []
     assert threading.active_count() <= threads + 1, "the server has one for a connection"
+
+
+def test_nothing_keeps_a_tracer_that_was_shut_down(platform: Platform) -> None:
+    tracer = connected(platform)
+    gone = weakref.ref(tracer._platform)
+    tracer.shutdown()
+    del tracer
+    gc.collect()
+    assert gone() is None
 
 
 def test_a_platform_that_refuses_is_warned_of_once_and_breaks_nothing(platform: Platform) -> None:

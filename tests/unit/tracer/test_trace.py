@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import functools
 import inspect
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
+from opentelemetry import context
 from opentelemetry import trace as otel
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import StatusCode
@@ -422,6 +424,24 @@ def test_a_cancelled_coroutine_is_a_span_that_failed(tracer: HoneyHiveTracer) ->
 
     asyncio.run(cancel())
     assert only(tracer).status.status_code is StatusCode.ERROR
+
+
+def test_a_coroutine_that_nobody_finishes_has_not_failed(
+    tracer: HoneyHiveTracer, caplog: pytest.LogCaptureFixture
+) -> None:
+    @trace
+    async def wait() -> None:
+        await asyncio.sleep(0)
+
+    before = context.get_current()
+    here, elsewhere = wait(), wait()
+    here.send(None)
+    here.close()
+    contextvars.copy_context().run(elsewhere.send, None)
+    elsewhere.close()
+    assert context.get_current() is before
+    assert [span.status.status_code for span in tracer.spans] == [StatusCode.UNSET] * 2
+    assert caplog.records == []
 
 
 def test_a_wrong_call_raises_what_it_would(tracer: HoneyHiveTracer) -> None:

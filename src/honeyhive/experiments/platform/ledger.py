@@ -20,7 +20,7 @@ Step = Literal["start", "spans", "update"]
 STEPS: tuple[Step, ...] = ("start", "spans", "update")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Sent:
     """How far a session has got: its id with us and on the platform, and the steps that have arrived."""
 
