@@ -23,9 +23,9 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from ratios import Row, report
 
-from honeyhive.experiments.running import Experiment, run_experiment
 from honeyhive.experiments.dataset import Dataset
 from honeyhive.experiments.evaluators import to_evaluator
+from honeyhive.experiments.running import Experiment, run_experiment
 
 WORKERS = 10
 

@@ -15,8 +15,8 @@ import pytest
 
 from builders import dataset
 from honeyhive.errors import Cancelled
-from honeyhive.experiments.running import Experiment, Progress, run_experiment
 from honeyhive.experiments.evaluators import to_evaluator
+from honeyhive.experiments.running import Experiment, Progress, run_experiment
 from honeyhive.gate.must_pass import retry_rule
 from honeyhive.result import TAG_MUST_PASS, Fault, Outcome, RunResult, Scored
 from honeyhive.runfile import read_run

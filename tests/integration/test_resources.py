@@ -171,7 +171,6 @@ def test_with_a_backend_of_opentelemetrys_every_span_goes_there_once(
         assert server.key not in str(asked.headers)
         for resource_spans in ExportTraceServiceRequest.FromString(asked.body).resource_spans:
             spans += [span for scope_spans in resource_spans.scope_spans for span in scope_spans.spans]
-    print(len(spans), len(server.spans))
     assert len(spans) == 2 * COUNT
     assert {span.span_id.hex() for span in spans} == server.spans.keys()
     assert len(backend.ports) == 1

@@ -180,8 +180,8 @@ class Transport(_Sending):
                 yield client
             finally:
                 pool.free.append(client)
-        if self._closed:
-            pool.close_free()
+                if self._closed:
+                    pool.close_free()
 
     def _new_client(self) -> httpx.Client:
         transport = cast("httpx.BaseTransport | None", self._transport)  # what the user of a test gives

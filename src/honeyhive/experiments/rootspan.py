@@ -26,6 +26,8 @@ class RootSpan:
     def answered(self, answer: Any, fault: Fault | None) -> None:
         """The function has come to its end, and here ends the time that the span stands for."""
         self.ended = time.time_ns()
+        if not self._span.is_recording():  # given up, and told as it stood
+            return
         self._span.set_attribute("honeyhive_duration_ms", (self.ended - self._started) / 1_000_000)
         if fault is None:
             self._span.set_attributes(attributes_of("honeyhive_outputs.result", answer))
@@ -35,6 +37,8 @@ class RootSpan:
 
     def graded(self, scores: Mapping[str, Score], notes: Mapping[str, str]) -> None:
         """The evaluators have come to theirs."""
+        if not self._span.is_recording():
+            return
         for metric, score in scores.items():
             if score is not None:
                 self._span.set_attribute(f"honeyhive_metrics.{metric}", score)
@@ -60,4 +64,5 @@ def root_span(tracer: HoneyHiveTracer, name: str, given: Mapping[str, Any]) -> I
         with trace.use_span(span, end_on_exit=False, record_exception=False, set_status_on_exception=False):
             yield root
     finally:
-        span.end(root.ended)
+        if span.is_recording():
+            span.end(root.ended)

@@ -10,6 +10,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from honeyhive.experiments.spanfile import SpanFile
 from honeyhive.tracer.backend import open_backend
 from honeyhive.tracer.otlp import span_line
+from honeyhive.tracer.provider import process_resource
 
 _PATIENCE = 30.0
 """How long, in seconds, the end of a run waits for the backend to take what it has been given."""
@@ -21,6 +22,7 @@ class Traces:
     def __init__(self, run_file: Path, environ: Mapping[str, str]) -> None:
         """Open the spans file, and the way to the backend where the environment names one."""
         self._file = SpanFile(run_file)
+        process_resource()  # before there are threads: two that ask first at once would get two, and the backend one's
         self._backend = open_backend(environ)
 
     def record(self, spans: Sequence[ReadableSpan]) -> bytes | None:

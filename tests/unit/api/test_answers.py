@@ -52,6 +52,23 @@ def test_each_status_is_its_own_error(
     assert (refused.value.status, refused.value.exit_code, len(server.asked)) == (status, 5, 1)
 
 
+def test_a_status_that_nobody_knows_is_told_as_it_is(server: Loopback, client: HoneyHive) -> None:
+    server.next(Reply(status=499))
+    with pytest.raises(ApiStatusError, match=r"^GET /v1/runs/r: 499: \{\}$"):
+        client.experiments.get_run("r")
+
+
+def test_a_certificate_that_is_not_trusted_is_told_with_the_way_out() -> None:
+    def refuse(_: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed")
+
+    with (
+        HoneyHive(KEY, retries=QUICK, transport=httpx.MockTransport(refuse)) as client,
+        pytest.raises(ApiUnreachableError, match="SSL_CERT_FILE"),
+    ):
+        client.experiments.get_run("r")
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -144,6 +161,14 @@ def test_a_redirect_is_not_followed(server: Loopback, client: HoneyHive, elsewhe
     assert "t0ken" not in str(refused.value)
     assert elsewhere.asked == []
     assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize("location", ["", "http://[", "/there", "//there\t"])
+def test_a_redirect_to_anywhere_is_an_error(server: Loopback, client: HoneyHive, location: str) -> None:
+    server.next(Reply(status=302, headers={"Location": location}))
+    with pytest.raises(ApiStatusError, match=r"302 Found: a redirect to .*, which is not followed") as refused:
+        client.experiments.get_run("r")
+    assert refused.value.message.isprintable()
 
 
 def test_the_key_goes_with_every_request_and_says_who_we_are(server: Loopback, client: HoneyHive) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import threading
 from collections.abc import Callable
@@ -13,7 +14,8 @@ import pytest
 
 from honeyhive.api import calls
 from honeyhive.api.client import HoneyHive
-from honeyhive.errors import ApiError, ApiKeyError, ApiStatusError, ApiUnreachableError, ArgumentError
+from honeyhive.api.exchange import MAX_ANSWER
+from honeyhive.errors import ApiAnswerError, ApiError, ApiKeyError, ApiStatusError, ApiUnreachableError, ArgumentError
 from honeyhive.models.generated import (
     AddDatapointsRequest,
     CreateDatapointRequest,
@@ -208,6 +210,26 @@ def test_awaited_calls_are_retried_and_refused_alike(server: Loopback) -> None:
 
     asyncio.run(run())
     assert len(server.asked) == 6
+
+
+def test_an_awaited_answer_that_grows_huge_is_not_read_to_its_end(server: Loopback) -> None:
+    bomb = gzip.compress(b" " * (MAX_ANSWER + 2**20), compresslevel=1)
+    server.next(Reply(body=bomb, headers={"Content-Encoding": "gzip"}))
+
+    async def run() -> None:
+        async with HoneyHive(KEY, server_url=server.url, retries=QUICK) as client:
+            with pytest.raises(ApiAnswerError, match="longer than 64 MiB"):
+                await client.events.update_async({"event_id": "e"})
+
+    asyncio.run(run())
+
+
+def test_a_loop_that_ended_without_closing_is_forgotten() -> None:
+    client = HoneyHive(KEY, transport=answering({"success": True}))
+    for _ in range(3):
+        acknowledged = asyncio.run(client.events.update_async({"event_id": "e"}))
+        assert acknowledged.success is True
+    assert len(client._async_lines) == 1
 
 
 def test_an_awaited_call_takes_no_longer_than_it_may(server: Loopback) -> None:

@@ -46,6 +46,17 @@ def test_the_default_server_is_the_platforms() -> None:
     assert found.project is None
 
 
+def test_the_environment_may_say_how_long_a_step_takes() -> None:
+    found = [Connection.found({"HH_API_KEY": "key", "HH_API_TIMEOUT": text}) for text in ("2.5", " ")]
+    assert [connection and connection.timeout for connection in found] == [2.5, None]
+
+
+@pytest.mark.parametrize("text", ["soon", "0", "-1", "nan", "inf"])
+def test_a_timeout_is_a_number_of_seconds(text: str) -> None:
+    with pytest.raises(ArgumentError, match="HH_API_TIMEOUT"):
+        Connection.found({"HH_API_KEY": "key", "HH_API_TIMEOUT": text})
+
+
 def test_white_space_around_a_key_is_not_part_of_it() -> None:
     found = Connection.found({"HH_API_KEY": f" {KEY}\r\n"})
     assert found is not None

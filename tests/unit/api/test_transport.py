@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -153,6 +154,20 @@ def test_a_closed_client_sends_nothing(server: Loopback, client: HoneyHive) -> N
     with pytest.raises(ApiError, match="is closed"):
         client.events.update(UPDATE)
     assert len(server.asked) == 1
+
+
+def test_a_client_that_is_closed_while_it_is_used_closes_what_it_used(server: Loopback, client: HoneyHive) -> None:
+    release = threading.Event()
+    server.usual = Reply(waits_for=release)
+    with ThreadPoolExecutor(1) as threads:
+        waiting = threads.submit(client.events.update, UPDATE)
+        while not server.asked:
+            assert not waiting.done()
+        client.close()
+        release.set()
+        assert waiting.result().success is None
+    while server.connections:  # for ever, if it were left open: the server keeps it as long as we do
+        time.sleep(0.001)
 
 
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from honeyhive.errors import UserCodeError
 from honeyhive.experiments.evaluators import EvalResult, Grade, run_evaluators, to_evaluator
-from honeyhive.experiments.grades import MAX_METRIC_NAME, MAX_METRICS
+from honeyhive.experiments.evaluators.grades import MAX_METRIC_NAME, MAX_METRICS
 from honeyhive.result import Fault
 from threads import ours
 

@@ -25,7 +25,7 @@ from honeyhive.experiments.evaluators import (
     run_evaluators,
     to_evaluator,
 )
-from honeyhive.experiments.registry import forget, registered_names
+from honeyhive.experiments.evaluators.registry import forget, registered_names
 from honeyhive.result import Fault
 
 

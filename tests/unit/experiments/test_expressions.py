@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from honeyhive.errors import ArgumentError
 from honeyhive.experiments.evaluators import evaluator
-from honeyhive.experiments.expressions import FUNCTIONS, MAX_LENGTH, read_expression
-from honeyhive.experiments.registry import forget, registered_names
+from honeyhive.experiments.evaluators.expressions import FUNCTIONS, MAX_LENGTH, read_expression
+from honeyhive.experiments.evaluators.registry import forget, registered_names
 
 
 @pytest.fixture(autouse=True)

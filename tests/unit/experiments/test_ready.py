@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from honeyhive.errors import ArgumentError
 from honeyhive.experiments import ready
 from honeyhive.experiments.evaluators import evaluator, fingerprint, run_evaluators, to_evaluator
+from honeyhive.experiments.evaluators.registry import forget
 from honeyhive.experiments.loading import load_callable
 from honeyhive.experiments.ready import (
     contains,
@@ -25,7 +26,6 @@ from honeyhive.experiments.ready import (
     numeric_tolerance,
     regex_match,
 )
-from honeyhive.experiments.registry import forget
 
 # --- as evaluators ---------------------------------------------------------------------------------------------------
 

@@ -20,11 +20,11 @@ from hypothesis import strategies as st
 
 from honeyhive.errors import ArgumentError, HoneyHiveError
 from honeyhive.experiments.evaluators import evaluator, fingerprint, run_evaluators, to_evaluator
+from honeyhive.experiments.evaluators.registry import forget
 from honeyhive.experiments.loop import EventLoop
 from honeyhive.experiments.ready import JudgeError, model_graded
 from honeyhive.experiments.ready.completions import Endpoint
 from honeyhive.experiments.ready.prompts import MAX_DATA, NoAnswerError, read_answer
-from honeyhive.experiments.registry import forget
 from threads import ours
 
 KEY = "sk-secret-0123456789"

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Self
 
 from honeyhive.documents import plain, shown
 from honeyhive.errors import ArgumentError
-from honeyhive.experiments.fingerprints import Described
+from honeyhive.experiments.evaluators.fingerprints import Described
 
 _GIVEN = ("outputs", "inputs", "ground_truth")
 

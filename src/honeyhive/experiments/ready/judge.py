@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from honeyhive.documents import plain, shown
 from honeyhive.errors import ArgumentError
-from honeyhive.experiments.grades import to_score
+from honeyhive.experiments.evaluators.grades import to_score
 from honeyhive.experiments.ready.base import Ready
 from honeyhive.experiments.ready.completions import Endpoint, JudgeError
 from honeyhive.experiments.ready.prompts import NoAnswerError, prompt, read_answer

@@ -9,8 +9,13 @@ from typing import Any
 
 from honeyhive.documents import shown
 from honeyhive.errors import ArgumentError
-from honeyhive.experiments.expressions import evaluator_named, function_named, function_named_now, read_expression
-from honeyhive.experiments.fingerprints import describe
+from honeyhive.experiments.evaluators.expressions import (
+    evaluator_named,
+    function_named,
+    function_named_now,
+    read_expression,
+)
+from honeyhive.experiments.evaluators.fingerprints import describe
 
 VARIABLES: Mapping[str, tuple[str, ...]] = {
     "transform": ("value", "result"),

@@ -12,10 +12,10 @@ from typing import Any, overload
 
 from honeyhive.documents import plain
 from honeyhive.errors import ArgumentError, UserCodeError
-from honeyhive.experiments.fingerprints import Described, callable_name, describe
-from honeyhive.experiments.grades import MAX_METRIC_NAME, Answer, to_grades
-from honeyhive.experiments.registry import Registered, register, registered
-from honeyhive.experiments.settings import NAMES, Settings, read_settings
+from honeyhive.experiments.evaluators.fingerprints import Described, callable_name, describe
+from honeyhive.experiments.evaluators.grades import MAX_METRIC_NAME, Answer, to_grades
+from honeyhive.experiments.evaluators.registry import Registered, register, registered
+from honeyhive.experiments.evaluators.settings import NAMES, Settings, read_settings
 from honeyhive.result import Fault
 
 

@@ -1,4 +1,4 @@
-"""Evaluators: the user's callables that give an output its scores, under whatever form they come."""
+"""Whatever the user gives as an evaluator, ready to be asked; and asked outside of a run."""
 
 from __future__ import annotations
 
@@ -11,28 +11,13 @@ from typing import Any
 from honeyhive.errors import UserCodeError
 from honeyhive.experiments.attempts import attempt
 from honeyhive.experiments.calling import Arguments, Binding, bind_evaluator
-from honeyhive.experiments.decorators import DecoratedEvaluator, aevaluator, evaluator
-from honeyhive.experiments.fingerprints import callable_name, fingerprint
-from honeyhive.experiments.grades import EvalResult, Grade, to_grade, to_grades
+from honeyhive.experiments.evaluators.decorators import DecoratedEvaluator
+from honeyhive.experiments.evaluators.fingerprints import callable_name, fingerprint
+from honeyhive.experiments.evaluators.grades import Grade, to_grades
+from honeyhive.experiments.evaluators.registry import registered
+from honeyhive.experiments.evaluators.settings import Settings
 from honeyhive.experiments.loop import EventLoop
-from honeyhive.experiments.registry import registered
-from honeyhive.experiments.settings import Settings
 from honeyhive.result import EvaluatorRef, Fault
-
-__all__ = [
-    "DecoratedEvaluator",
-    "EvalResult",
-    "Evaluator",
-    "Grade",
-    "Settings",
-    "aevaluator",
-    "callable_name",
-    "evaluator",
-    "fingerprint",
-    "run_evaluators",
-    "to_evaluator",
-    "to_grade",
-]
 
 
 @dataclass(frozen=True, kw_only=True)

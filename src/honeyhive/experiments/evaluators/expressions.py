@@ -19,8 +19,8 @@ from typing import Any
 
 from honeyhive.documents import shown
 from honeyhive.errors import ArgumentError
-from honeyhive.experiments.grades import read_answer
-from honeyhive.experiments.registry import Registered, known
+from honeyhive.experiments.evaluators.grades import read_answer
+from honeyhive.experiments.evaluators.registry import Registered, known
 
 MAX_LENGTH = 1_000
 MAX_NESTING = 20

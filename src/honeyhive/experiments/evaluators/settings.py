@@ -11,9 +11,9 @@ from functools import partial
 from typing import Any
 
 from honeyhive.errors import ArgumentError
-from honeyhive.experiments.grades import Answer, Grade, joined_notes, read_answer, to_score
-from honeyhive.experiments.steps import Step, read_step
-from honeyhive.experiments.targets import Target, read_target
+from honeyhive.experiments.evaluators.grades import Answer, Grade, joined_notes, read_answer, to_score
+from honeyhive.experiments.evaluators.steps import Step, read_step
+from honeyhive.experiments.evaluators.targets import Target, read_target
 from honeyhive.result import Fault
 
 MAX_REPEATS = 100
