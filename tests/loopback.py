@@ -5,8 +5,9 @@ from __future__ import annotations
 import socket
 import struct
 import threading
+import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -77,6 +78,10 @@ class Loopback:
     def ports(self) -> set[int]:
         return {asked.port for asked in self.asked}
 
+    def wait_for(self, *, asked: int) -> None:
+        """Until so many requests have come."""
+        eventually(lambda: len(self.asked) >= asked)
+
     def next(self, *replies: Reply) -> None:
         self.queued.extend(replies)
 
@@ -140,6 +145,14 @@ class _Handler(BaseHTTPRequestHandler):
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.connection.close()
         self.close_connection = self.close_connection or reply.reset or declared > len(reply.body)
+
+
+def eventually(condition: Callable[[], bool]) -> None:
+    """Until it holds; fails where it does not in a time that is long for anything."""
+    end = time.monotonic() + LONG
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.001)
 
 
 QUICK = Retries(attempts=4, total=LONG, wait=0.0, longest_wait=0.0, jitter=0.0)

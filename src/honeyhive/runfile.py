@@ -9,12 +9,8 @@ from __future__ import annotations
 
 import gzip
 import io
-import os
-import threading
 import zlib
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +20,7 @@ from pydantic import ValidationError
 
 from honeyhive.documents import compact_json
 from honeyhive.errors import InputError, RunFileError
+from honeyhive.linefile import LineFile, encoded
 from honeyhive.result import Outcome, RunResult
 from honeyhive.runlines import (
     MAX_LINE,
@@ -88,10 +85,7 @@ class RunWriter:
         self.path = path
         self._finished = finished
         self._retries = retries
-        self._pending: deque[bytes] = deque()
-        self._lock = threading.Lock()
-        self._batch = _BATCH if path.suffix == ".gz" else 1
-        self._file = path.open("ab", buffering=0)
+        self._lines = LineFile(path, batch=_BATCH if path.suffix == ".gz" else 1, written=self._count)
 
     @classmethod
     def create(cls, path: Path, header: RunHeader) -> Self:
@@ -99,7 +93,7 @@ class RunWriter:
         _refuse_other_file(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         set_aside(path)
-        path.write_bytes(_encoded(path, [compact_json(header.to_line())]))
+        path.write_bytes(encoded(path, [compact_json(header.to_line())]))
         return cls(path)
 
     @classmethod
@@ -139,67 +133,30 @@ class RunWriter:
 
     def append_line(self, line: bytes) -> None:
         """Add what `outcome_line()` or `retry_line()` has encoded."""
-        if self._file.closed:
-            return
-        self._pending.append(line)
-        # Who comes while another thread writes does not wait for it: that one looks again before it goes.
-        while len(self._pending) >= self._batch and self._lock.acquire(blocking=False):
-            try:
-                self._write()
-            finally:
-                self._lock.release()
+        self._lines.append(line)
 
     @property
     def finished(self) -> int:
         """How many outcomes there are, those that are on their way to the file included."""
-        on_their_way = () if self._file.closed else self._pending.copy()
-        return self._finished + sum(not is_retry(line) for line in on_their_way)
+        return self._finished + sum(not is_retry(line) for line in self._lines.pending)
 
     def flush(self) -> None:
         """Hand all that was appended to the operating system."""
-        with self._lock:
-            self._write()
+        self._lines.flush()
 
     def close(self, *, status: Status, duration_s: float) -> None:
         """Write the `end` line, make the file durable, and close it; one that could not be written to has no end."""
-        with self._lock:
-            if self._file.closed:
-                return
-            with self._file:
-                self._write()
-                held = {"finished": self._finished, "retries": self._retries}
-                end = {"type": "end", **held, "duration_s": round(duration_s, 3), "status": status}
-                self._write_all([compact_json(end)])
-                os.fsync(self._file.fileno())
 
-    def _write(self) -> None:
-        """Write what is pending, and nothing once the file is closed; call it with the lock."""
-        lines = list(self._taken())
-        if lines and not self._file.closed:
-            self._write_all(lines)
-            retries = sum(map(is_retry, lines))
-            self._retries += retries
-            self._finished += len(lines) - retries
+        def end() -> bytes:
+            held = {"finished": self._finished, "retries": self._retries}
+            return compact_json({"type": "end", **held, "duration_s": round(duration_s, 3), "status": status})
 
-    def _taken(self) -> Iterator[bytes]:
-        with suppress(IndexError):
-            while True:
-                yield self._pending.popleft()
+        self._lines.close(end)
 
-    def _write_all(self, lines: list[bytes]) -> None:
-        batch = _encoded(self.path, lines)
-        try:
-            written = self._file.write(batch)
-            while written < len(batch):  # a full disk may take a part, and says so at the rest
-                written += self._file.write(batch[written:])
-        except OSError:  # what came after a torn line would be read as part of it
-            self._file.close()
-            raise
-
-
-def _encoded(path: Path, lines: list[bytes]) -> bytes:
-    batch = b"".join(line + b"\n" for line in lines)
-    return gzip.compress(batch, compresslevel=6) if path.suffix == ".gz" else batch
+    def _count(self, lines: Sequence[bytes]) -> None:
+        retries = sum(map(is_retry, lines))
+        self._retries += retries
+        self._finished += len(lines) - retries
 
 
 # --- reading ---------------------------------------------------------------------------------------------------------

@@ -86,7 +86,7 @@ class _Sending:
     ) -> None:
         """`transport` takes the place of the network in tests: one of httpx's, such as its MockTransport."""
         self.connection = connection
-        self._timeout = timeout or TIMEOUT
+        self._timeout = timeout or connection.timeout or TIMEOUT
         self._retries = retries or Retries()
         self._max_connections = max_connections
         self._transport = transport

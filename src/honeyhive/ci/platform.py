@@ -31,9 +31,7 @@ def find_client(
         return None
     from honeyhive.api.client import HoneyHive  # noqa: PLC0415 - see its import for types
 
-    return HoneyHive(
-        api_key=found.api_key, project=found.project, server_url=found.server_url, timeout=found.timeout
-    )
+    return HoneyHive(api_key=found.api_key, project=found.project, server_url=found.server_url, timeout=found.timeout)
 
 
 def upload_runs(

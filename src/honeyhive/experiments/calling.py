@@ -39,6 +39,11 @@ class Binding:
     positional: tuple[str, ...]
     keywords: Mapping[str, str]
 
+    @property
+    def sources(self) -> frozenset[str]:
+        """All that it asks for."""
+        return frozenset((*self.positional, *self.keywords.values()))
+
     def __call__(self, arguments: Arguments) -> Any:
         """Call it with what it asks for."""
         positional = [arguments[source] for source in self.positional]

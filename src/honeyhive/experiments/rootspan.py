@@ -28,22 +28,20 @@ class RootSpan:
         self.ended = time.time_ns()
         if not self._span.is_recording():  # given up, and told as it stood
             return
-        self._span.set_attribute("honeyhive_duration_ms", (self.ended - self._started) / 1_000_000)
+        duration = {"honeyhive_duration_ms": (self.ended - self._started) / 1_000_000}
         if fault is None:
-            self._span.set_attributes(attributes_of("honeyhive_outputs.result", answer))
+            self._span.set_attributes(attributes_of("honeyhive_outputs.result", answer) | duration)
         else:
-            self._span.set_attribute("honeyhive_error", cut(str(fault)))
+            self._span.set_attributes({"honeyhive_error": cut(str(fault)), **duration})
             self._span.set_status(StatusCode.ERROR, cut(str(fault)))
 
     def graded(self, scores: Mapping[str, Score], notes: Mapping[str, str]) -> None:
         """The evaluators have come to theirs."""
         if not self._span.is_recording():
             return
-        for metric, score in scores.items():
-            if score is not None:
-                self._span.set_attribute(f"honeyhive_metrics.{metric}", score)
-        for metric, note in notes.items():
-            self._span.set_attribute(f"honeyhive_metrics.{metric}_explanation", cut(note))
+        scored = {f"honeyhive_metrics.{metric}": score for metric, score in scores.items() if score is not None}
+        noted = {f"honeyhive_metrics.{metric}_explanation": cut(note) for metric, note in notes.items()}
+        self._span.set_attributes({**scored, **noted})
 
 
 @contextmanager

@@ -242,6 +242,7 @@ class _Run:
         now = time.monotonic()
         if now - self._flushed >= _FLUSH_INTERVAL:
             self._writer.flush()
+            self._traces.flush()
             self._flushed = now
         observer(self._progress())
 

@@ -8,36 +8,27 @@ from __future__ import annotations
 
 import os
 import re
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+from honeyhive.linefile import LineFile
 from honeyhive.runfile import companion
 
 _SESSION = re.compile(rb'"key":"honeyhive\.session_id","value":\{"stringValue":"([^"\\]{1,200})"').search
 
 
-class SpanFile:
-    """Appends to a spans file from many threads; each line is with the operating system at once."""
+_BATCH = 50
+"""So many datapoints' spans are written at once. The outcomes, which are what counts, are written one by one."""
 
-    def __init__(self, run_file: Path) -> None:
-        """Open the file beside the run file, to go on where it ends."""
-        self.path = companion(run_file, "spans")
-        self._lock = threading.Lock()
-        self._file = self.path.open("ab", buffering=0)
-        if self._file.tell() and not _ends_a_line(self.path):
-            self._file.write(b"\n")
 
-    def append(self, line: bytes) -> None:
-        """Add the spans of a datapoint; what comes after `close()` is too late and not kept."""
-        with self._lock:
-            if not self._file.closed:
-                self._file.write(line + b"\n")
-
-    def close(self) -> None:
-        """Close it."""
-        with self._lock:
-            self._file.close()
+def open_spans(run_file: Path) -> LineFile:
+    """The spans file beside the run file, to go on where it ends; a torn last line stays alone."""
+    path = companion(run_file, "spans")
+    lines = LineFile(path, batch=_BATCH)
+    if path.stat().st_size and not _ends_a_line(path):
+        lines.append(b"")
+        lines.flush()
+    return lines
 
 
 class SpanIndex:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from opentelemetry.sdk.trace import ReadableSpan
 
-from honeyhive.experiments.spanfile import SpanFile
+from honeyhive.experiments.spanfile import open_spans
 from honeyhive.tracer.backend import open_backend
 from honeyhive.tracer.otlp import span_line
 from honeyhive.tracer.provider import process_resource
@@ -21,7 +21,7 @@ class Traces:
 
     def __init__(self, run_file: Path, environ: Mapping[str, str]) -> None:
         """Open the spans file, and the way to the backend where the environment names one."""
-        self._file = SpanFile(run_file)
+        self._file = open_spans(run_file)
         process_resource()  # before there are threads: two that ask first at once would get two, and the backend one's
         self._backend = open_backend(environ)
 
@@ -38,6 +38,10 @@ class Traces:
     def record_late(self, span: ReadableSpan) -> None:
         """Keep a span that ended after its datapoint."""
         self.record((span,))
+
+    def flush(self) -> None:
+        """Hand what was recorded to the operating system; to be called about once a second."""
+        self._file.flush()
 
     def close(self) -> None:
         """Close the file, and let the backend have what it was given."""

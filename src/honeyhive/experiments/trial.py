@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextvars import Context
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -27,6 +27,10 @@ from honeyhive.tracer.usage import usage
 _LOOP_GRACE = 5.0
 """Coroutines are cancelled in time by who waits for them; the thread is given up only this much later."""
 
+_UNCHANGING = frozenset((str, int, float, bool, type(None)))
+_DEEP = 20
+"""What is nested deeper, or within itself, is left to `deepcopy`."""
+
 Tracing = Callable[..., HoneyHiveTracer]
 """Makes the tracer of a datapoint from the configuration that `ExperimentContext.to_tracer_config()` gives."""
 
@@ -45,6 +49,16 @@ class Procedure:
     tracing: Tracing = HoneyHiveTracer
     exits: bool = False
     """Whether `SystemExit` in the user's code ends the run; else it is the datapoint's error."""
+
+    @cached_property
+    def for_the_function(self) -> frozenset[str]:
+        """What the function asks for."""
+        return self.function.sources
+
+    @cached_property
+    def for_the_evaluators(self) -> frozenset[str]:
+        """What any of the evaluators asks for."""
+        return frozenset().union(*(evaluator.binding.sources for evaluator in self.evaluators))
 
     @cached_property
     def names(self) -> frozenset[str]:
@@ -146,11 +160,12 @@ class Trial:
         given = {"inputs": datapoint.inputs, "ground_truth": datapoint.ground_truth, "datapoint": datapoint.row}
         with tracer.active(), root_span(tracer, self.procedure.function_name, given) as root:
             # Each gets a copy: what the user's code does to its inputs is not what is judged by, nor what is recorded.
-            self._answer({**_copied(given), "tracer": tracer})
+            self._answer({**_copied(given, self.procedure.for_the_function), "tracer": tracer})
             root.answered(self.answer, self.fault)
             if self.fault is None and self.settled is None:
                 self.scores |= usage(tracer.spans)  # before the evaluators, whose models cost the user's answer nothing
-                self._evaluate({**_copied(given), "tracer": tracer, "outputs": self.answer})
+                copied = _copied(given, self.procedure.for_the_evaluators)
+                self._evaluate({**copied, "tracer": tracer, "outputs": self.answer})
             root.graded(self.scores, self.notes)
 
     def _answer(self, arguments: Arguments) -> None:
@@ -218,7 +233,19 @@ class Trial:
             self.deadline = time.monotonic() + self.procedure.timeout
 
 
-def _copied(given: dict[str, Any]) -> dict[str, Any]:
-    """A copy to do with as one likes; the thing itself where it is one that cannot be copied."""
-    copied = attempt(lambda: copy.deepcopy(given))
+def _copied(given: dict[str, Any], asked: Collection[str]) -> dict[str, Any]:
+    """A copy of what is asked for, to do with as one likes; the thing itself where it is one that cannot be copied."""
+    copied = attempt(lambda: {name: _copy(value) for name, value in given.items() if name in asked})
     return given if isinstance(copied, Fault) else copied
+
+
+def _copy(value: Any, depth: int = _DEEP) -> Any:
+    """A deep copy. What JSON is made of is copied here: `deepcopy` would take five times as long to see that it is."""
+    kind = type(value)
+    if kind in _UNCHANGING:
+        return value
+    if depth and kind is dict:
+        return {key: _copy(item, depth - 1) for key, item in value.items()}
+    if depth and kind is list:
+        return [_copy(item, depth - 1) for item in value]
+    return copy.deepcopy(value)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from opentelemetry.sdk.resources import Resource
@@ -55,11 +57,10 @@ def _groups(spans: Sequence[ReadableSpan]) -> Iterable[tuple[Resource, _Scopes]]
 def _resource_spans(resource: Resource, scopes: _Scopes) -> bytes:
     scope_spans = []
     for scope, spans in scopes.values():
-        part = {"scope": _scope(scope), "spans": [_span(span) for span in spans]}
-        if scope is not None and scope.schema_url:
-            part["schemaUrl"] = scope.schema_url
-        scope_spans.append(part)
-    return b'{%b,"scopeSpans":%b}' % (_resource(resource), compact_json(scope_spans))
+        schema = {"schemaUrl": scope.schema_url} if scope is not None and scope.schema_url else {}
+        head = compact_json({"scope": _scope(scope), **schema})
+        scope_spans.append(b'%b,"spans":[%b]}' % (head[:-1], b",".join(map(_span, spans))))
+    return b'{%b,"scopeSpans":[%b]}' % (_resource(resource), b",".join(scope_spans))
 
 
 _resources: dict[int, tuple[Resource, bytes]] = {}
@@ -89,7 +90,7 @@ def _scope(scope: InstrumentationScope | None) -> dict[str, Any]:
     return written
 
 
-def _span(span: ReadableSpan) -> dict[str, Any]:
+def _span(span: ReadableSpan) -> bytes:
     where = span.context or SpanContext(0, 0, is_remote=False)
     written = {
         "traceId": f"{where.trace_id:032x}",
@@ -99,7 +100,6 @@ def _span(span: ReadableSpan) -> dict[str, Any]:
         "kind": f"SPAN_KIND_{span.kind.name}",
         "startTimeUnixNano": str(span.start_time or 0),
         "endTimeUnixNano": str(span.end_time or 0),
-        "attributes": _attributes(span.attributes),
         "events": [_event(event) for event in span.events],
         "status": _status(span.status),
     }
@@ -107,9 +107,9 @@ def _span(span: ReadableSpan) -> dict[str, Any]:
         written["traceState"] = where.trace_state.to_header()
     if span.links:
         written["links"] = [_link(link) for link in span.links]
-    return _with_drops(
-        written, Attributes=span.dropped_attributes, Events=span.dropped_events, Links=span.dropped_links
-    )
+    dropped = {"Attributes": span.dropped_attributes, "Events": span.dropped_events, "Links": span.dropped_links}
+    head = compact_json(_with_drops(written, **dropped))
+    return b'%b,"attributes":%b}' % (head[:-1], _written_attributes(span.attributes))
 
 
 def _event(event: Event) -> dict[str, Any]:
@@ -140,6 +140,20 @@ _STATUS = {code: f"STATUS_CODE_{code.name}" for code in StatusCode}
 
 def _attributes(attributes: Attributes) -> list[dict[str, Any]]:
     return [{"key": key, "value": _value(value)} for key, value in (attributes or {}).items()]
+
+
+def _written_attributes(attributes: Attributes) -> bytes:
+    """The same as JSON; nearly all of them are texts, and written in a third of the time so."""
+    pairs = (f'{{"key":{_key(key)},"value":{_written(value)}}}' for key, value in (attributes or {}).items())
+    return f"[{','.join(pairs)}]".encode("utf-8", "replace")
+
+
+def _written(value: Any) -> str:
+    return f'{{"stringValue":{_quoted(value)}}}' if type(value) is str else compact_json(_value(value)).decode()
+
+
+_quoted = json.encoder.encode_basestring
+_key = lru_cache(maxsize=1024)(_quoted)
 
 
 def _value(value: Any) -> dict[str, Any]:  # noqa: C901, PLR0911 - one line for each kind of value that there is

@@ -241,7 +241,7 @@ def test_an_awaited_call_takes_no_longer_than_it_may(server: Loopback) -> None:
                 await client.events.update_async({"event_id": "e"})
 
     asyncio.run(run())
-    assert len(server.asked) == 1
+    server.wait_for(asked=1)
 
 
 def test_one_client_is_awaited_on_one_loop_after_another_and_blocks_besides(server: Loopback) -> None:

@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -26,7 +25,7 @@ from honeyhive.errors import (
     ApiUnreachableError,
 )
 from honeyhive.models.generated import CreateDatasetRequest
-from loopback import KEY, QUICK, Loopback, Reply
+from loopback import KEY, QUICK, Loopback, Reply, eventually
 
 UPDATE = {"event_id": "e", "outputs": {"answer": "A"}}
 RUN = Reply(body=b'{"evaluation": {"run_id": "r"}}')
@@ -111,7 +110,21 @@ def test_a_server_that_does_not_answer_is_given_up(server: Loopback) -> None:
     with HoneyHive(KEY, server_url=server.url, timeout=0.05, retries=replace(QUICK, attempts=2)) as client:
         with pytest.raises(ApiUnreachableError, match="no answer in time"):
             client.events.update(UPDATE)
-        assert len(server.asked) == 2
+        server.wait_for(asked=2)
+
+
+def test_the_environment_may_say_how_long_to_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        waits.append(request.extensions["timeout"]["read"])
+        return httpx.Response(200, json={})
+
+    for environment, argument in (("", None), ("2.5", None), ("2.5", 7.0)):
+        monkeypatch.setenv("HH_API_TIMEOUT", environment)
+        with HoneyHive(KEY, timeout=argument, transport=httpx.MockTransport(answer)) as client:
+            client.events.update(UPDATE)
+    assert waits == [30.0, 2.5, 7.0]
 
 
 def test_a_server_that_never_ends_its_answer_is_given_up() -> None:
@@ -161,13 +174,11 @@ def test_a_client_that_is_closed_while_it_is_used_closes_what_it_used(server: Lo
     server.usual = Reply(waits_for=release)
     with ThreadPoolExecutor(1) as threads:
         waiting = threads.submit(client.events.update, UPDATE)
-        while not server.asked:
-            assert not waiting.done()
+        server.wait_for(asked=1)
         client.close()
         release.set()
         assert waiting.result().success is None
-    while server.connections:  # for ever, if it were left open: the server keeps it as long as we do
-        time.sleep(0.001)
+    eventually(lambda: not server.connections)
 
 
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
