@@ -198,6 +198,7 @@ def test_what_a_killed_run_has_finished_is_uploaded(server: PlatformServer, tmp_
     process = start(server, script(tmp_path, KILLED), folder=tmp_path)
     server.wait_until(lambda: len(server.of("PUT", "/events")) == 4 and len(run_files()) == 1)
     wait_for(lambda: run_files()[0].read_bytes().count(b'"outcome"') == 6)
+    wait_for(lambda: companion(run_files()[0], "spans").read_bytes().count(b"\n") == 6)
     process.send_signal(signal.SIGKILL)
     assert ended(process)[0] == -signal.SIGKILL
     assert kept_run(server)["status"] == "pending"

@@ -142,7 +142,7 @@ def test_with_the_platform(server: PlatformServer, tmp_path: Path) -> None:
     assert len(kept_run(server)["event_ids"]) == len(server.sessions) == COUNT
     assert len(server.spans) == 2 * COUNT
     assert len(server.connections) <= WORKERS + 1
-    assert server.open_connections == frozenset()
+    server.wait_until(lambda: not server.open_connections)
 
 
 def test_a_coroutine_costs_one_thread_and_the_pair_of_sockets_that_an_event_loop_has(

@@ -131,21 +131,11 @@ def run_experiment(
         writer, kept = RunWriter.resume(out, header, retry_errors=retry_errors, retry=experiment.retry)
     else:
         writer, kept = RunWriter.create(out, header), Kept()
-    _Run(experiment, function, header, writer, kept).execute(observer or (lambda _: None), follower or _Nobody())
+    _Run(experiment, function, header, writer, kept).execute(observer or (lambda _: None), follower)
     try:
         return read_run(out)
     except InputError as error:  # it was there: that it is gone is nothing that the user has put in
         raise RunFileError(f"{error.message} any more", file=error.file, hint="see what takes it away") from error
-
-
-class _Nobody:
-    """Follows no run."""
-
-    def begin(self, run_file: Path, header: RunHeader, datapoint_ids: Sequence[str]) -> None:
-        pass
-
-    def follow(self, outcome: Outcome, spans: bytes | None) -> None:
-        pass
 
 
 class _Run:
@@ -159,7 +149,7 @@ class _Run:
         self._writer = writer
         self._kept = kept
         self._traces = Traces(writer.path, os.environ)
-        self._follower: Follower = _Nobody()
+        self._follower: Follower | None = None
         self._lock = threading.Lock()
         self._errors = 0
         self._last_error = ""
@@ -168,11 +158,12 @@ class _Run:
         self._loop = EventLoop(threads=experiment.max_workers)
         self._procedure = self._prepare(function)
 
-    def execute(self, observer: Observer, follower: Follower) -> None:
+    def execute(self, observer: Observer, follower: Follower | None) -> None:
         status: Status = "failed"
         try:
-            follower.begin(self._writer.path, self._header, self._datapoint_ids())
-            self._follower = follower
+            if follower is not None:
+                follower.begin(self._writer.path, self._header, self._datapoint_ids())
+                self._follower = follower
             left = self._header.expected - len(self._kept.done) + len(self._kept.owed)
             size = max(1, min(self._experiment.max_workers, left))
             workers = Workers(self._trials(), size=size, done=self._record)
@@ -183,7 +174,7 @@ class _Run:
             status = "cancelled"
             raise
         finally:
-            self._follower = _Nobody()  # who still works has nothing to tell: what it finishes is not in the file
+            self._follower = None  # who still works has nothing to tell: what it finishes is not in the file
             try:
                 self._writer.close(status=status, duration_s=time.monotonic() - self._started)
                 observer(self._progress())
@@ -235,7 +226,9 @@ class _Run:
         spans = self._traces.record(trial.close(self._traces.record_late))
         if trial.is_retry:
             return None
-        self._follower.follow(outcome, spans)
+        follower = self._follower
+        if follower is not None:
+            follower.follow(outcome, spans)
         return trial.again() if self._experiment.retry(outcome) else None
 
     def _tick(self, observer: Observer) -> None:
