@@ -88,7 +88,7 @@ def write_run(path: Path, outcomes: Outcomes, *, status: Status | None = "comple
         writer.append(outcome)
     writer.flush()
     if status is None:
-        writer._file.close()
+        writer._lines.close()
     else:
         writer.close(status=status, duration_s=0.5)
     return path

@@ -523,7 +523,7 @@ def test_a_retry_torn_at_any_byte_is_not_there_and_is_owed_again(tmp_path: Path)
         the_line_is_whole = length == len(whole) - 1
         assert list(read_run(path).outcomes) == [outcome if the_line_is_whole else first]
         writer, kept = RunWriter.resume(path, header(), retry=lambda _: True)
-        writer._file.close()
+        writer._lines.close()
         assert kept.done == {hash(first.key)}
         assert kept.owed == (set() if the_line_is_whole else kept.done)
         assert path.read_bytes() == (whole if the_line_is_whole else whole[:start])
@@ -557,7 +557,7 @@ def finished_by_resume(path: Path) -> list[str]:
         if hash((key, 0)) not in kept.done:
             writer.append(scored(key))
     writer.flush()
-    writer._file.close()  # `close()` waits for the disk, and this is called a thousand times
+    writer._lines.close()  # `close()` waits for the disk, and this is called a thousand times
     return sorted(ids(path))
 
 

@@ -85,10 +85,12 @@ def test_no_text_of_a_users_makes_it_somebody_elses(tmp_path_factory: pytest.Tem
 def test_many_threads_write_whole_lines(run_file: Path) -> None:
     file = open_spans(run_file)
     texts = dict.fromkeys("abcdefgh", "x" * 20000)
-    threads = [
-        threading.Thread(target=lambda name=name: [file.append(line(name, texts[name])) for _ in range(20)])
-        for name in texts
-    ]
+
+    def write_many(name: str) -> None:
+        for _ in range(20):
+            file.append(line(name, texts[name]))
+
+    threads = [threading.Thread(target=write_many, args=(name,)) for name in texts]
     for thread in threads:
         thread.start()
     for thread in threads:
