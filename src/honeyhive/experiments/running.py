@@ -235,8 +235,8 @@ class _Run:
         now = time.monotonic()
         if now - self._flushed >= _FLUSH_INTERVAL:
             self._writer.flush()
-            self._traces.flush()
             self._flushed = now
+        self._traces.flush()
         observer(self._progress())
 
     def _progress(self) -> Progress:

@@ -18,7 +18,7 @@ _SESSION = re.compile(rb'"key":"honeyhive\.session_id","value":\{"stringValue":"
 
 
 _BATCH = 50
-"""So many datapoints' spans are written at once. The outcomes, which are what counts, are written one by one."""
+"""So many datapoints' spans are written at once, or those of a quarter of a second; the outcomes go one by one."""
 
 
 def open_spans(run_file: Path) -> LineFile:

@@ -10,7 +10,6 @@ from opentelemetry.sdk.trace import ReadableSpan
 from honeyhive.experiments.spanfile import open_spans
 from honeyhive.tracer.backend import open_backend
 from honeyhive.tracer.otlp import span_line
-from honeyhive.tracer.provider import process_resource
 
 _PATIENCE = 30.0
 """How long, in seconds, the end of a run waits for the backend to take what it has been given."""
@@ -22,7 +21,6 @@ class Traces:
     def __init__(self, run_file: Path, environ: Mapping[str, str]) -> None:
         """Open the spans file, and the way to the backend where the environment names one."""
         self._file = open_spans(run_file)
-        process_resource()  # before there are threads: two that ask first at once would get two, and the backend one's
         self._backend = open_backend(environ)
 
     def record(self, spans: Sequence[ReadableSpan]) -> bytes | None:
@@ -40,7 +38,7 @@ class Traces:
         self.record((span,))
 
     def flush(self) -> None:
-        """Hand what was recorded to the operating system; to be called about once a second."""
+        """Hand what was recorded to the operating system; to be called some times a second."""
         self._file.flush()
 
     def close(self) -> None:

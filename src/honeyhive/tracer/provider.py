@@ -182,8 +182,17 @@ class _Shared:
         self.ids = RandomIdGenerator()
 
 
-@cache
+_sharing = threading.Lock()
+
+
 def _shared() -> _Shared:
+    """The same for all, also where several threads are the first to ask."""
+    with _sharing:
+        return _made()
+
+
+@cache
+def _made() -> _Shared:
     return _Shared()
 
 

@@ -208,3 +208,45 @@ def test_a_platform_that_is_too_slow_is_given_up_in_time(ledger: Ledger) -> None
         assert "too slow" in str(sending.reason)
         platform.go.set()
     assert sending.conclude("completed", [], LONG) == sending.reason
+
+
+SPANS = "/opentelemetry/v1/traces"
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        httpx.Response(413, json={"error": "too large"}),
+        httpx.Response(500),
+        httpx.Response(200, json={"partialSuccess": {"rejectedSpans": 1, "errorMessage": "no such kind"}}),
+    ],
+    ids=["too large", "broken", "partly refused"],
+)
+def test_scores_arrive_where_the_spans_do_not_and_the_spans_alone_are_sent_later(
+    ledger: Ledger, refusal: httpx.Response
+) -> None:
+    asked: list[str] = []
+
+    def without_spans(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.path)
+        return refusal if request.url.path == SPANS else fine(request)
+
+    with sender(ledger, without_spans) as sending:
+        sending.offer(session(1, b"{}"))
+        sending.settle(LONG)
+        assert not sending.down
+        assert sending.reason is not None
+    assert ledger.session("s-1").steps == ("start", "update")
+    assert asked[-1] == "/events"
+
+    asked.clear()
+
+    def mended(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.path)
+        return fine(request)
+
+    with sender(ledger, mended) as sending:
+        sending.offer(session(1, b"{}"))
+        sending.settle(LONG)
+    assert asked == [SPANS]
+    assert ledger.session("s-1").complete

@@ -31,7 +31,12 @@ class Sent:
     @property
     def complete(self) -> bool:
         """Whether all of it is there."""
-        return self.steps == STEPS
+        return not self.missing
+
+    @property
+    def missing(self) -> tuple[Step, ...]:
+        """The steps that are still to be taken, in their order."""
+        return tuple(step for step in STEPS if step not in self.steps)
 
     def after(self, step: Step, platform_id: str | None = None) -> Sent:
         """The same, one step further."""

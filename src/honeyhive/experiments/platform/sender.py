@@ -13,7 +13,7 @@ from typing import Any, Self
 from honeyhive.api.client import HoneyHive
 from honeyhive.errors import ApiError, ApiKeyError, ApiStatusError, ReportingError
 from honeyhive.experiments.platform.bodies import PlatformRun
-from honeyhive.experiments.platform.ledger import STEPS, Ledger, Sent, Step
+from honeyhive.experiments.platform.ledger import Ledger, Sent, Step
 from honeyhive.result import Outcome
 
 _BACKLOG = 1_000
@@ -41,6 +41,10 @@ class Session:
     def size(self) -> int:
         """The bytes of its spans."""
         return sum(map(len, self.spans))
+
+
+class _SpansRefusedError(ApiError):
+    """The platform has taken the export, and not all of its spans."""
 
 
 class Sender:
@@ -196,17 +200,22 @@ class Sender:
 
     async def _deliver(self, session: Session) -> None:
         sent = self._ledger.session(session.outcome.session_id or "")
-        try:
-            for step in STEPS[len(sent.steps) :]:
+        for step in sent.missing:
+            try:
                 sent = await self._step(step, session, sent)
                 self._ledger.arrived(sent)
+            except ReportingError as error:
+                self._failed(error, enough=_ENOUGH_FAILURES)
+                if step == "start" or self.down:
+                    return
+                # The scores are worth trying also where the spans have not arrived.
+        if sent.complete:
             self._failures = 0
-        except ReportingError as error:
-            self._failed(error, enough=_ENOUGH_FAILURES)
 
     def _failed(self, error: ReportingError, *, enough: int) -> None:
         self.reason = self.reason or str(error)
-        if isinstance(error, ApiStatusError) and error.status in _OF_THE_SESSION and enough > 1:
+        of_the_session = isinstance(error, ApiStatusError) and error.status in _OF_THE_SESSION
+        if (of_the_session and enough > 1) or isinstance(error, _SpansRefusedError):
             return
         self._failures += 1
         self.refused = self.refused or isinstance(error, ApiKeyError)
@@ -219,7 +228,7 @@ class Sender:
                 return sent.after(step, await self._start(session, sent))
             case "spans":
                 for line in session.spans:
-                    await self._client.spans.export_async(self._renamed(line, sent))
+                    await self._export(self._renamed(line, sent))
             case "update":
                 body = self.run.event_update(session.outcome, sent.platform_id or sent.session)
                 await self._client.events.update_async(self._with_run_id(body))
@@ -234,6 +243,12 @@ class Sender:
                 raise
             return sent.session
         return started.session_id or sent.session
+
+    async def _export(self, line: bytes) -> None:
+        exported = await self._client.spans.export_async(line)
+        if exported.rejected:
+            said = exported.partial_success.error_message if exported.partial_success else None
+            raise _SpansRefusedError(f"HoneyHive refused {exported.rejected} spans{f': {said}' if said else ''}")
 
     async def _conclude(self, status: str | None, session_ids: Sequence[str]) -> None:
         if self._ledger.platform_run_id is None:
