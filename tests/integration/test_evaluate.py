@@ -6,6 +6,7 @@ import asyncio
 import functools
 import io
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -352,6 +353,20 @@ def test_every_run_has_a_file_of_its_own_whatever_it_is_called() -> None:
     files = [evaluate(shout, dataset=ROWS, name=name, print_results=False).run_file for name in names]
     assert len({*files}) == len(names)
     assert all(Path(str(file)).parent == RUNS for file in files)
+
+
+def test_a_function_that_goes_elsewhere_does_not_take_the_run_file_with_it(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+
+    def wander(inputs: Any) -> Any:
+        os.chdir(elsewhere)
+        return shout(inputs)
+
+    result = evaluate(wander, dataset=ROWS, evaluators=[right], max_workers=1)
+    assert result.success
+    assert Path(str(result.run_file)).parent == tmp_path / RUNS
+    assert list(elsewhere.iterdir()) == []
 
 
 def test_the_run_id_and_the_metadata_are_the_users() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import signal
 import threading
 import uuid
@@ -91,10 +92,10 @@ def evaluate(  # noqa: PLR0913 - the signature is given to us
             exits=True,
             tracing=HoneyHiveTracer,
         )
-        out = RUNS / f"{_file_name(experiment)}.jsonl"
+        out = Path.cwd() / RUNS / f"{_file_name(experiment)}.jsonl"  # whole: the user's code may go elsewhere
         run, delivered = _run(experiment, out, client, verbose=verbose)
         result = summarize(run, aggregate_function=aggregate_function, weights=_weights(graders))
-        result.run_file, result.duration_s = str(out), run.duration_s
+        result.run_file, result.duration_s = _as_known(out), run.duration_s
         if client is not None and delivered is not None:
             _add_platform(result, client, delivered, aggregate_function)
     if print_results:
@@ -195,13 +196,19 @@ def _warn_of(delivered: Delivered, out: Path) -> Unsent | None:
     """What HoneyHive does not have, and one warning of it."""
     if delivered.complete:
         return None
-    command = f"honeyhive upload {out}"
+    command = f"honeyhive upload {shlex.quote(_as_known(out))}"
     reason = delivered.reason or "HoneyHive did not take all of it"
     missing = delivered.of - delivered.sessions
     what = f"{missing} of {delivered.of} sessions of this run are" if missing else "how this run ended is"
     message = f"{what} not on HoneyHive ({reason}): it is kept, and `{command}` sends it"
     warnings.warn(message, HoneyHiveWarning, stacklevel=4)
     return Unsent(sessions=missing, of=delivered.of, reason=reason, command=command)
+
+
+def _as_known(path: Path) -> str:
+    """The path as people know it: from here on, where it is below."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 def _file_name(experiment: Experiment) -> str:
