@@ -6,7 +6,8 @@ HoneyHiveError            70  a fault of ours
 │   ├── DatasetError          … in a dataset
 │   ├── UserCodeError         … in a `module:callable` that cannot be loaded
 │   ├── ArgumentError         … in the arguments of a function of ours; a `ValueError` too
-│   └── InstallError          … in the requirements that `install` names
+│   ├── InstallError          … in the requirements that `install` names
+│   └── JudgeError            … at the endpoint of a judging model
 ├── RunFileError           3  a run file cannot be read, or is not whole
 ├── NoDecisionError        4  nothing to decide with
 ├── ReportingError         5  the result stands, but some place where it should be told is not reached
@@ -113,6 +114,12 @@ class InstallError(InputError):
     """The user's requirements cannot be installed together with ours."""
 
     title = "Cannot install your requirements"
+
+
+class JudgeError(InputError):
+    """A judging model could not be asked: its endpoint, the key, or too many refusals."""
+
+    title = "The judge cannot be asked"
 
 
 class RunFileError(HoneyHiveError):
