@@ -44,17 +44,13 @@ class LineFile:
         if self._file.closed:
             return
         self._pending.append(line)
-        # Who comes while another thread writes does not wait for it: that one looks again before it goes.
-        while len(self._pending) >= self._batch and self._lock.acquire(blocking=False):
-            try:
-                self._write()
-            finally:
-                self._lock.release()
+        self._write_batches()
 
     def flush(self) -> None:
         """Hand all that was appended to the operating system."""
         with self._lock:
             self._write()
+        self._write_batches()
 
     def close(self, last: Callable[[], bytes] | None = None) -> None:
         """Write what is left, and the last line, made durable, where there is one; then close the file, once."""
@@ -66,6 +62,14 @@ class LineFile:
                 if last is not None:
                     self._write_all([last()])
                     os.fsync(self._file.fileno())
+
+    def _write_batches(self) -> None:
+        # Who comes while another thread writes does not wait for it: that one looks again before it goes.
+        while len(self._pending) >= self._batch and not self._file.closed and self._lock.acquire(blocking=False):
+            try:
+                self._write()
+            finally:
+                self._lock.release()
 
     def _write(self) -> None:
         """Write what is pending, and nothing once the file is closed; call it with the lock."""

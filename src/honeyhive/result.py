@@ -23,14 +23,25 @@ TAG_MUST_PASS = "must-pass"  # noqa: S105 - no password
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Fault:
-    """What went wrong in the user's code: the exception's type and its message."""
+    """What went wrong in the user's code: the exception's type and its message.
+
+    `where` is the last line of theirs that ran, as `app.py:12 in answer`; `traceback`, all of their lines, is known to
+    the run alone.
+    """
 
     type: str
     message: str
+    where: str = field(default="", compare=False)
+    traceback: str = field(default="", compare=False, repr=False)
 
     def __str__(self) -> str:
         """`TypeError: message`."""
         return f"{self.type}: {self.message}" if self.message else self.type
+
+    @property
+    def placed(self) -> str:
+        """The same, and where it was."""
+        return f"{self} ({self.where})" if self.where else str(self)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -31,6 +31,10 @@ class _Line(BaseModel):
 class _FaultLine(_Line):
     type: str
     message: str = ""
+    where: str = ""
+
+    def to_fault(self) -> Fault:
+        return Fault(type=self.type, message=self.message, where=self.where)
 
 
 class _EvaluatorLine(_Line):
@@ -181,8 +185,8 @@ def _to_outcome(line: _AttemptLine, facts: Mapping[str, Any]) -> Outcome:
     if line.enrichment:
         attempt["enrichment"] = line.enrichment
     if line.error is not None:
-        return Failed(fault=Fault(type=line.error.type, message=line.error.message), **attempt)
-    faults = {metric: Fault(type=f.type, message=f.message) for metric, f in line.evaluator_errors.items()}
+        return Failed(fault=line.error.to_fault(), **attempt)
+    faults = {metric: fault.to_fault() for metric, fault in line.evaluator_errors.items()}
     return Scored(
         output=line.output, scores=line.scores, sources=line.sources or {}, notes=line.notes, faults=faults, **attempt
     )
@@ -380,4 +384,5 @@ def _readable(value: Mapping[str, Any]) -> bytes:
 
 
 def _fault(fault: Fault) -> dict[str, str]:
-    return {"type": fault.type, "message": fault.message}
+    where = {"where": fault.where} if fault.where else {}
+    return {"type": fault.type, "message": fault.message, **where}

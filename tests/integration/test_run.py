@@ -930,3 +930,66 @@ def test_what_was_finished_reaches_a_compressed_file_while_the_run_goes_on(tmp_p
 
     run = run_experiment(experiment(tmp_path, wait, range(2), max_workers=1), out=out, observer=look)
     assert outputs(run) == [0, 1]
+
+
+# --- what the user's code is given, and its time ---------------------------------------------------------------------
+
+
+def test_no_evaluator_changes_what_another_judges_by_nor_what_is_recorded(tmp_path: Path) -> None:
+    def cheat(outputs: Any, ground_truth: Any) -> bool:
+        outputs["answer"] = ground_truth["answer"]
+        outputs["list"].append("spoilt")
+        ground_truth["answer"] = "spoilt"
+        return True
+
+    def right(outputs: Any, ground_truth: Any) -> bool:
+        return bool(outputs["answer"] == ground_truth["answer"])
+
+    rows = [{"inputs": {}, "ground_truth": {"answer": "right"}}]
+    whole = Experiment(
+        name="spoilt",
+        function=lambda inputs: {"answer": "wrong", "list": [1]},
+        dataset=Dataset.of(rows),
+        evaluators=(to_evaluator(cheat), to_evaluator(right)),
+    )
+    found = only(run_experiment(whole, out=tmp_path / "run.jsonl"))
+    assert found.scores == {"cheat": True, "right": False}
+    assert (found.output, found.ground_truth) == ({"answer": "wrong", "list": [1]}, {"answer": "right"})
+
+
+def test_all_calls_of_the_evaluators_together_have_the_time_of_one(tmp_path: Path) -> None:
+    calls: list[int] = []
+
+    async def patient(outputs: Any) -> bool:
+        calls.append(1)
+        await asyncio.sleep(0.2)
+        return True
+
+    several = [to_evaluator(patient, f"patient{number}") for number in range(20)]
+    found = only(execute(tmp_path, answer, [1], *several, timeout=0.5))
+    assert len(calls) < 20
+    assert {fault.type for fault in found.faults.values()} == {"TimeoutError"}
+    assert len(found.faults) + len(found.scores) == 20
+
+
+def test_an_answer_that_does_not_say_what_it_is_is_an_answer_or_a_fault_of_its_datapoint(tmp_path: Path) -> None:
+    class Unbound:
+        @property
+        def __class__(self) -> Any:
+            raise RuntimeError("working outside of context")
+
+    run = execute(tmp_path, lambda inputs: Unbound(), [1, 2])
+    assert run.complete
+
+
+def test_a_function_that_took_its_inputs_for_the_item_is_told_the_way_out(tmp_path: Path) -> None:
+    def newer(dp: Any) -> Any:
+        return dp["inputs"]["q"]
+
+    (found,) = execute(tmp_path, newer, [1]).outcomes
+    assert isinstance(found, Failed)
+    assert "call its parameter `datapoint`" in found.fault.message
+    assert "test_run.py:" in found.fault.where
+    assert found.fault.where.endswith(" in newer")
+    (line,) = SpanIndex(tmp_path / "run.jsonl").lines(found.session_id)
+    assert b'return dp[\\"inputs\\"][\\"q\\"]' in line

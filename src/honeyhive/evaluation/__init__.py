@@ -29,7 +29,6 @@ class EvaluationResult(ExperimentResultResponse):
     datapoint in the dataset's order, failed ones included; `stats` has the run's `duration_s`.
     """
 
-    dataset_id: str | None = None
     suite: str = "default"
     session_ids: list[str] = Field(default_factory=list)
     stats: dict[str, Any] = Field(default_factory=dict)
@@ -82,7 +81,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - the signature, and its order, are give
         dataset_id=dataset_id,
         dataset=dataset,
         evaluators=evaluators,
-        max_workers=max_workers or (10 if as_newer else 1),
+        max_workers=(10 if as_newer else 1) if max_workers is None else max_workers,
         run_concurrently=run_concurrently,
         server_url=server_url,
         verbose=verbose,

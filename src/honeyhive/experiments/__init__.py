@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from honeyhive.experiments.dataset import Dataset, create_external_dataset, generate_datapoint_id
     from honeyhive.experiments.evaluators import EvalResult, aevaluator, evaluator, run_evaluators
     from honeyhive.experiments.managed import fetch_honeyhive_dataset
-    from honeyhive.experiments.queries import compare_runs, get_run_metrics, get_run_result
+    from honeyhive.experiments.results import compare_runs, get_run_metrics, get_run_result
     from honeyhive.experiments.running import Experiment, run_experiment
     from honeyhive.models.generated import (
         CreateRunRequest,
@@ -71,7 +71,7 @@ __getattr__ = lazily(
     dict.fromkeys(__all__, _MODELS)
     | {"ExperimentRun": f"{_MODELS}:EvaluationRun", "ExperimentResult": f"{_MODELS}:ExperimentResultResponse"}
     | dict.fromkeys(("EvalResult", "evaluator", "aevaluator", "run_evaluators"), "honeyhive.experiments.evaluators")
-    | dict.fromkeys(("compare_runs", "get_run_metrics", "get_run_result"), "honeyhive.experiments.queries")
+    | dict.fromkeys(("compare_runs", "get_run_metrics", "get_run_result"), "honeyhive.experiments.results")
     | dict.fromkeys(("Dataset", "create_external_dataset", "generate_datapoint_id"), "honeyhive.experiments.dataset")
     | dict.fromkeys(("Experiment", "run_experiment"), "honeyhive.experiments.running")
     | {

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from honeyhive.errors import Cancelled
+from honeyhive.experiments.tracebacks import users_line, users_traceback
 from honeyhive.result import Fault
 
 T = TypeVar("T")
@@ -38,8 +39,21 @@ def _leave_or_fault(error: BaseException) -> Fault:
 
 
 def to_fault(error: BaseException) -> Fault:
-    """The exception as a value: its type's name, and its message within bounds."""
-    return Fault(type=type(error).__name__, message=_message(error)[:MAX_MESSAGE])
+    """The exception as a value: its type's name, its message within bounds, and where in the user's code it was."""
+    return Fault(
+        type=type(error).__name__,
+        message=_message(error)[:MAX_MESSAGE],
+        where=_told(users_line, error),
+        traceback=_told(users_traceback, error),
+    )
+
+
+def _told(tell: Callable[[BaseException], str], error: BaseException) -> str:
+    """What can be told of an exception; nothing where its own code, which is asked for it, fails."""
+    try:
+        return tell(error)
+    except Exception:  # noqa: BLE001 - `__str__` and notes are the user's code too, and the fault itself is told
+        return ""
 
 
 def _message(error: BaseException) -> str:

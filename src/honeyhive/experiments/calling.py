@@ -6,6 +6,7 @@ import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from inspect import Parameter
 from typing import Any
 
@@ -39,7 +40,7 @@ class Binding:
     positional: tuple[str, ...]
     keywords: Mapping[str, str]
 
-    @property
+    @cached_property
     def sources(self) -> frozenset[str]:
         """All that it asks for."""
         return frozenset((*self.positional, *self.keywords.values()))

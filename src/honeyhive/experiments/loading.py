@@ -5,9 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import inspect
-import os
 import sys
-import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -15,8 +13,7 @@ from typing import Any
 
 from honeyhive.errors import UserCodeError
 from honeyhive.experiments.attempts import attempt_or, to_fault
-
-_NOT_THEIRS = (f"{Path(__file__).resolve().parents[1]}{os.sep}", "<frozen importlib", str(importlib.__file__))
+from honeyhive.experiments.tracebacks import users_traceback
 
 
 def prepend_paths(directories: Sequence[Path]) -> None:
@@ -77,17 +74,6 @@ def _import_error(error: BaseException, name: str, reference: str) -> UserCodeEr
     return UserCodeError(
         f"{reference}: importing {name} failed: {to_fault(error)}", hint=hint, details=users_traceback(error)
     )
-
-
-def users_traceback(error: BaseException) -> str:
-    """The traceback without our own frames and the import system's: what the user can mend."""
-    report = traceback.TracebackException.from_exception(error)
-    part: traceback.TracebackException | None = report
-    while part is not None:
-        frames = [frame for frame in part.stack if not frame.filename.startswith(_NOT_THEIRS)]
-        part.stack = traceback.StackSummary.from_list(frames)
-        part = part.__cause__ or part.__context__
-    return "".join(report.format())
 
 
 def _name(target: Any) -> str:

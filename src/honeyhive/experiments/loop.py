@@ -14,7 +14,7 @@ _RESPONSE = 1.0
 
 
 class EventLoop:
-    """Runs awaitables for worker threads. The thread starts with the first of them.
+    """Runs awaitables for worker threads. The thread starts with the first of them, and none starts after `close()`.
 
     `threads` is how many more the coroutines get for what they hand to `asyncio.to_thread` and the like.
     """
@@ -25,11 +25,15 @@ class EventLoop:
         self._blocked: list[asyncio.AbstractEventLoop] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
+        self._closed = False
 
     def run(self, awaitable: Awaitable[Any], timeout: float | None) -> Any:
         """The awaitable's value; `TimeoutError` after `timeout` seconds, whatever it then goes on doing."""
         loop = self._running()
         errand = _Errand(awaitable)
+        if loop is None:  # the run is over, and nobody waits for this worker any more
+            errand.drop()
+            raise OutOfTimeError
         loop.call_soon_threadsafe(errand.start, loop)
         if errand.wait(timeout):
             return errand.result()
@@ -41,6 +45,7 @@ class EventLoop:
     def close(self) -> None:
         """Cancel what still runs and end the thread; a blocked one is left behind, to end when it comes to it."""
         with self._lock:
+            self._closed = True
             loop, thread, self._loop, self._thread = self._loop, self._thread, None, None
             left, self._blocked = self._blocked, []
         for blocked in left:
@@ -49,9 +54,9 @@ class EventLoop:
             loop.call_soon_threadsafe(_stop, loop)
             thread.join(_RESPONSE)
 
-    def _running(self) -> asyncio.AbstractEventLoop:
+    def _running(self) -> asyncio.AbstractEventLoop | None:
         with self._lock:
-            if self._loop is None:
+            if self._loop is None and not self._closed:
                 self._loop = asyncio.new_event_loop()
                 # asyncio's own gives a few threads for each processor, however many workers were asked for.
                 self._loop.set_default_executor(ThreadPoolExecutor(self._threads, thread_name_prefix="honeyhive-async"))
@@ -89,11 +94,15 @@ class _Errand:
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         if self.given_up:  # the loop was blocked all the while
-            if inspect.iscoroutine(self._awaitable):
-                self._awaitable.close()
+            self.drop()
             return
         self._task = loop.create_task(_await(self._awaitable))
         self._task.add_done_callback(self._end)
+
+    def drop(self) -> None:
+        """Let go of what was never begun."""
+        if inspect.iscoroutine(self._awaitable):
+            self._awaitable.close()
 
     def wait(self, timeout: float | None) -> bool:
         return self._ended.acquire(timeout=-1 if timeout is None else timeout)

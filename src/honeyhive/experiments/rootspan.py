@@ -34,6 +34,9 @@ class RootSpan:
         else:
             self._span.set_attributes({"honeyhive_error": cut(str(fault)), **duration})
             self._span.set_status(StatusCode.ERROR, cut(str(fault)))
+            stack = {"exception.stacktrace": cut(fault.traceback)} if fault.traceback else {}
+            told = {"exception.type": fault.type, "exception.message": cut(fault.message)}
+            self._span.add_event("exception", {**told, **stack})
 
     def graded(self, scores: Mapping[str, Score], notes: Mapping[str, str]) -> None:
         """The evaluators have come to theirs."""

@@ -77,7 +77,7 @@ class Experiment:
                 )
             if names.count(name) > 1:
                 raise UserCodeError(
-                    f"two evaluators are called {name!r}", hint="each gives a metric of its own: rename one"
+                    f"two evaluators are called {name!r}", hint="each gives a metric of its own: rename one, or `@evaluator(name=…)`"
                 )
 
 

@@ -7,9 +7,9 @@ import inspect
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextvars import Context
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeGuard
 
 from opentelemetry.sdk.trace import ReadableSpan
 
@@ -18,9 +18,10 @@ from honeyhive.experiments.calling import Arguments, Binding
 from honeyhive.experiments.context import ExperimentContext
 from honeyhive.experiments.dataset import Datapoint
 from honeyhive.experiments.evaluators import Evaluator, Grade
+from honeyhive.experiments.gradebook import Gradebook
 from honeyhive.experiments.loop import EventLoop, OutOfTimeError
 from honeyhive.experiments.rootspan import root_span
-from honeyhive.result import BUILT_IN, Failed, Fault, Outcome, Score, Scored
+from honeyhive.result import BUILT_IN, Failed, Fault, Outcome, Scored
 from honeyhive.tracer import HoneyHiveTracer
 from honeyhive.tracer.usage import usage
 
@@ -51,16 +52,6 @@ class Procedure:
     """Whether `SystemExit` in the user's code ends the run; else it is the datapoint's error."""
 
     @cached_property
-    def for_the_function(self) -> frozenset[str]:
-        """What the function asks for."""
-        return self.function.sources
-
-    @cached_property
-    def for_the_evaluators(self) -> frozenset[str]:
-        """What any of the evaluators asks for."""
-        return frozenset().union(*(evaluator.binding.sources for evaluator in self.evaluators))
-
-    @cached_property
     def names(self) -> frozenset[str]:
         """The metrics that have an owner before the first evaluator has said anything."""
         return frozenset((*BUILT_IN, *(evaluator.name for evaluator in self.evaluators)))
@@ -81,12 +72,13 @@ class Trial:
     fault: Fault | None = None
     answered: bool = False
     settled: Outcome | None = None
-    scores: dict[str, Score] = field(default_factory=dict)
-    sources: dict[str, str] = field(default_factory=dict)
-    notes: dict[str, str] = field(default_factory=dict)
-    faults: dict[str, Fault] = field(default_factory=dict)
-    evaluated: set[str] = field(default_factory=set)
     tracer: HoneyHiveTracer | None = None
+    grades: Gradebook = field(init=False)
+    _until: float | None = None
+
+    def __post_init__(self) -> None:
+        """Open the book."""
+        self.grades = Gradebook(self.procedure.names)
 
     def do(self) -> None:
         """Run the function and the evaluators in a context and a session of their own."""
@@ -101,11 +93,9 @@ class Trial:
         if self.fault is not None:
             self.settled = Failed(fault=self.fault, **self._facts())
             return
-        faults = dict(self.faults)
-        for evaluator in self.procedure.evaluators:
-            if evaluator.name not in self.evaluated:
-                faults[evaluator.name] = timeout_fault("the evaluator", timeout)
-        self.settled = self._scored(faults)
+        graded = self.grades.graded()
+        late = [evaluator.name for evaluator in self.procedure.evaluators if evaluator.name not in graded]
+        self.settled = self._scored(dict.fromkeys(late, timeout_fault("the evaluator", timeout)))
 
     def outcome(self) -> Outcome:
         """What became of the datapoint."""
@@ -113,7 +103,7 @@ class Trial:
             return self.settled
         if self.fault is not None:
             return Failed(fault=self.fault, **self._facts())
-        return self._scored(self.faults)
+        return self._scored()
 
     def close(self, late: Callable[[ReadableSpan], None]) -> Sequence[ReadableSpan]:
         """End the session; its spans. Those that end later, on threads that the user left behind, go to `late`."""
@@ -123,15 +113,8 @@ class Trial:
         """The retry of this one: from the beginning, in a time and a session of its own."""
         return Trial(datapoint=self.datapoint, repeat=self.repeat, procedure=self.procedure, is_retry=True)
 
-    def _scored(self, faults: Mapping[str, Fault]) -> Scored:
-        return Scored(
-            output=self.answer,
-            scores=dict(self.scores),
-            sources=dict(self.sources),
-            notes=dict(self.notes),
-            faults=dict(faults),
-            **self._facts(),
-        )
+    def _scored(self, faults: Mapping[str, Fault] | None = None) -> Scored:
+        return Scored(output=self.answer, **self.grades.told(faults), **self._facts())
 
     def _facts(self) -> dict[str, Any]:
         datapoint = self.datapoint
@@ -159,93 +142,113 @@ class Trial:
         datapoint = self.datapoint
         given = {"inputs": datapoint.inputs, "ground_truth": datapoint.ground_truth, "datapoint": datapoint.row}
         with tracer.active(), root_span(tracer, self.procedure.function_name, given) as root:
-            # Each gets a copy: what the user's code does to its inputs is not what is judged by, nor what is recorded.
-            self._answer({**_copied(given, self.procedure.for_the_function), "tracer": tracer})
+            self._answer({**given, "tracer": tracer})
             root.answered(self.answer, self.fault)
             if self.fault is None and self.settled is None:
-                self.scores |= usage(tracer.spans)  # before the evaluators, whose models cost the user's answer nothing
-                copied = _copied(given, self.procedure.for_the_evaluators)
-                self._evaluate({**copied, "tracer": tracer, "outputs": self.answer})
-            root.graded(self.scores, self.notes)
+                self.grades.measure(usage(tracer.spans))  # before the evaluators, whose models the answer has not cost
+                self._evaluate({**given, "tracer": tracer, "outputs": self.answer})
+            told = self.grades.told()
+            root.graded(told["scores"], told["notes"])
 
     def _answer(self, arguments: Arguments) -> None:
         self._start_clock()
+        function = self.procedure.function
+        given = _copied(arguments, function.sources)
         started = time.perf_counter()
-        answer = self._call(lambda: self.procedure.function(arguments), "the function")
+        answer = self._call(lambda: function(given), "the function")
         self.duration_ms = round((time.perf_counter() - started) * 1_000, 3)
         if self.deadline is not None and time.monotonic() > self.deadline:
             answer = timeout_fault("the function", self.procedure.timeout or 0.0)
-        if isinstance(answer, Fault):
-            self.fault = answer
+        if _is_fault(answer):
+            self.fault = _with_hint(answer, function)
         else:
             self.answer, self.fault = answer, unusable(answer)
         self.answered = True
 
-    def _evaluate(self, arguments: Mapping[str, Any]) -> None:
+    def _evaluate(self, arguments: Arguments) -> None:
         self._start_clock()
         for evaluator in self.procedure.evaluators:
-            grades = self._grades(evaluator, arguments)
+            grades = self._graded(evaluator, arguments)
             if self.settled is not None:  # too late, and so would be the rest
                 return
-            for metric, grade in ({evaluator.name: grades} if isinstance(grades, Fault) else grades).items():
-                self._take(evaluator, metric, grade)
-            self.evaluated.add(evaluator.name)
+            self.grades.grade(evaluator.name, grades)
 
-    def _grades(self, evaluator: Evaluator, arguments: Arguments) -> Mapping[str, Grade | Fault] | Fault:
+    def _graded(self, evaluator: Evaluator, arguments: Arguments) -> Mapping[str, Grade | Fault] | Fault:
         """What the evaluator's calls come to; one that fails is the fault of them all."""
         values = []
         for _ in range(evaluator.settings.repeat):
-            value = self._call(lambda: evaluator.binding(arguments), "the evaluator")
-            if isinstance(value, Fault):
+            given = _copied(arguments, evaluator.binding.sources)
+            value = self._call(lambda given=given: evaluator.binding(given), "the evaluator")  # type: ignore[misc]  # mypy infers no lambda with a default
+            if _is_fault(value):
                 return value
             values.append(value)
         return attempt(lambda: evaluator.conclude(values, self.datapoint.ground_truth))  # it asks the user's objects
 
-    def _take(self, evaluator: Evaluator, metric: str, grade: Grade | Fault) -> None:
-        if metric != evaluator.name:
-            if self.sources.get(metric, evaluator.name) != evaluator.name or metric in self.procedure.names:
-                message = f"gave a metric {metric!r}, which another evaluator gives, or the run itself"
-                self.faults[evaluator.name] = Fault(type="ValueError", message=message)
-                return
-            self.sources[metric] = evaluator.name
-        if isinstance(grade, Fault):
-            self.faults[metric] = grade
-            return
-        self.scores[metric] = grade.score
-        if grade.note is not None:
-            self.notes[metric] = grade.note
-
     def _call(self, call: Callable[[], Any], what: str) -> Any:
         """The value of the user's callable, of what it awaits where it is asynchronous, or the fault."""
-        exits = self.procedure.exits
+        exits, timeout = self.procedure.exits, self.procedure.timeout
         value = attempt(call, exits=exits)
-        if not inspect.isawaitable(value):
+        if attempt(lambda: inspect.isawaitable(value)) is not True:  # it asks the user's object what it is
             return value
-        timeout = self.procedure.timeout
-        if self.deadline is not None:
-            self.deadline += _LOOP_GRACE
-        found = attempt(lambda: self.procedure.loop.run(value, timeout), exits=exits)
-        late = isinstance(found, Fault) and found.type == OutOfTimeError.__name__
+        awaitable: Any = value
+        left = None
+        if self._until is not None:
+            self.deadline = self._until + _LOOP_GRACE
+            left = max(0.0, self._until - time.monotonic())
+        found = attempt(lambda: self.procedure.loop.run(awaitable, left), exits=exits)
+        late = _is_fault(found) and found.type == OutOfTimeError.__name__
         return timeout_fault(what, timeout or 0.0) if late else found
 
     def _start_clock(self) -> None:
         if self.procedure.timeout is not None:
-            self.deadline = time.monotonic() + self.procedure.timeout
+            self._until = self.deadline = time.monotonic() + self.procedure.timeout
 
 
-def _copied(given: dict[str, Any], asked: Collection[str]) -> dict[str, Any]:
-    """A copy of what is asked for, to do with as one likes; the thing itself where it is one that cannot be copied."""
-    copied = attempt(lambda: {name: _copy(value) for name, value in given.items() if name in asked})
-    return given if isinstance(copied, Fault) else copied
+def _is_fault(value: Any) -> TypeGuard[Fault]:
+    """`isinstance` would ask the user's object what it is."""
+    return type(value) is Fault
 
 
-def _copy(value: Any, depth: int = _DEEP) -> Any:
+def _with_hint(fault: Fault, function: Binding) -> Fault:
+    """The fault, and the way out where the function took its inputs for the whole item."""
+    if function.positional != ("inputs",) or fault.type != "KeyError" or fault.message.strip("'") not in _ITEM:
+        return fault
+    hint = "it was given the inputs alone: call its parameter `datapoint` to get the whole item"
+    return replace(fault, message=f"{fault.message} ({hint})")
+
+
+_ITEM = ("inputs", "ground_truth", "ground_truths")
+
+
+def _copied(given: Arguments, asked: Collection[str]) -> dict[str, Any]:
+    """A copy of what is asked for: what the user's code does to it is not what is judged by, nor what is recorded.
+
+    The thing itself where it is one that cannot be copied; and the tracer, which is there to be used.
+    """
+    wanted = {name: value for name, value in given.items() if name in asked}
+    copied = attempt(lambda: {name: _COPIES.get(name, _copy)(value) for name, value in wanted.items()})
+    return wanted if isinstance(copied, Fault) else copied
+
+
+def _copy(value: Any, depth: int = _DEEP, others: Callable[[Any], Any] = copy.deepcopy) -> Any:
     """A deep copy. What JSON is made of is copied here: `deepcopy` would take five times as long to see that it is."""
     kind = type(value)
     if kind in _UNCHANGING:
         return value
     if depth and kind is dict:
-        return {key: _copy(item, depth - 1) for key, item in value.items()}
+        return {key: _copy(item, depth - 1, others) for key, item in value.items()}
     if depth and kind is list:
-        return [_copy(item, depth - 1) for item in value]
-    return copy.deepcopy(value)
+        return [_copy(item, depth - 1, others) for item in value]
+    return others(value)
+
+
+def _itself(value: Any) -> Any:
+    return value
+
+
+def _copy_of_output(value: Any) -> Any:
+    """An output may hold what nobody should copy, such as a client or a stream: these stay what they are."""
+    return _copy(value, others=_itself)
+
+
+_COPIES: Mapping[str, Callable[[Any], Any]] = {"tracer": _itself, "outputs": _copy_of_output}

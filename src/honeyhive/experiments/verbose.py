@@ -1,8 +1,9 @@
-"""What `evaluate(verbose=True)` tells while it runs."""
+"""What `evaluate()` tells while it runs."""
 
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from typing import TextIO
 
 from honeyhive.experiments.running import Observer, Progress
@@ -15,12 +16,18 @@ def progress_lines(name: str, stream: TextIO | None = None) -> Observer:
     """An observer that writes a line every few seconds and at the end; to standard error unless told otherwise."""
     told = -_EVERY
 
-    def tell(progress: Progress) -> None:
+    def observe(progress: Progress) -> None:
         nonlocal told
         if progress.elapsed - told < _EVERY and progress.done < progress.total:
             return
         told = progress.elapsed
-        line = f"{name}: {progress.done} of {progress.total} datapoints, {progress.errors} with errors"
-        (stream or sys.stderr).write(f"{''.join(c if c.isprintable() else ' ' for c in line)}\n")
+        tell(f"{name}: {progress.done} of {progress.total} datapoints, {progress.errors} with errors", stream)
 
-    return tell
+    return observe
+
+
+def tell(text: str, stream: TextIO | None = None) -> None:
+    """Write a line to standard error, unless told otherwise; that nobody can hear it stops nothing."""
+    line = "".join(char if char.isprintable() else " " for char in text)
+    with suppress(OSError, ValueError, AttributeError):  # closed, or there is none
+        (stream or sys.stderr).write(f" {line}\n" if line.startswith("::") else f"{line}\n")

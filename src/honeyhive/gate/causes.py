@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from honeyhive.gate.aggregates import split
+from honeyhive.gate.aggregates import TOTAL, split
 from honeyhive.gate.checks import Cause, Check, Reason, Rule
 from honeyhive.gate.comparison import Comparison, MetricComparison
 from honeyhive.gate.metrics import Kind
@@ -24,6 +24,8 @@ def cause_of(check: Check, comparison: Comparison) -> Cause | None:
             return Cause.ONLY_NUMBERS
         case Reason.ONE_PAIR if found.metric.kind is Kind.LATENCY and found.pairs is not None and found.pairs.n > 1:
             return Cause.NO_TIME
+        case Reason.TOO_FEW if split(check.metric)[1] == TOTAL:
+            return Cause.UNTOLD
         case _:
             return None
 

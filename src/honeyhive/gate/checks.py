@@ -65,6 +65,7 @@ class Cause(StrEnum):
     ONLY_NUMBERS = "only_numbers"
     OTHER_KIND = "other_kind"
     NO_TIME = "no_time"
+    UNTOLD = "untold"
 
 
 INCOMPARABLE = frozenset({Reason.NO_PAIRS, Reason.DATASET_CHANGED, Reason.NOT_COMPARABLE})

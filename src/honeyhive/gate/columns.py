@@ -1,4 +1,4 @@
-"""One metric's scores in one run as numbers side by side: a `Column`."""
+"""One metric's scores in one run as numbers side by side, a `Column`; those of all its metrics, `Columns`."""
 
 from __future__ import annotations
 
@@ -8,14 +8,20 @@ from itertools import islice, repeat, zip_longest
 from typing import Any
 
 from honeyhive.documents import canonical_json
+from honeyhive.errors import RunFileError
+from honeyhive.gate.metrics import expected
 from honeyhive.gate.student import saturated
-from honeyhive.result import Score
+from honeyhive.result import BUILT_IN, LATENCY, Score
+
+MOST_METRICS = 1_000
+"""A run has no more: each is a number a datapoint, and one that makes up a name for each datapoint has as many again."""
 
 
 class Column:
     """One metric's scores, summed over the repeats of each datapoint (by row).
 
-    All of them are `True` or `False` (`pass_fail`), none of them is (`numeric`), all are 0 or 1 (`binary`).
+    All of them are `True` or `False` (`pass_fail`), none of them is (`numeric`), all are 0 or 1 (`binary`). `told`
+    counts the outcomes that have one, or say that it does not apply.
     """
 
     def __init__(self) -> None:
@@ -23,6 +29,7 @@ class Column:
         self.scored = array("i")
         self.faults = array("i")
         self.labels = array("q")
+        self.told = 0
         self.low = math.inf
         self.high = -math.inf
         self.pass_fail = True
@@ -31,6 +38,7 @@ class Column:
 
     def add(self, row: int, score: Score) -> None:
         """Count one score; `None`, not applicable, is neither a score nor a fault."""
+        self.told += 1
         if score is None:
             return
         if isinstance(score, bool):
@@ -51,10 +59,20 @@ class Column:
         reach(row, self.faults)
         self.faults[row] += 1
 
-    def add_label(self, row: int, label: Any) -> None:
-        """Remember the label, in whatever order the repeats come."""
-        reach(row, self.labels)
-        self.labels[row] = _wrapped(self.labels[row] + number_of(label))
+    def add_label(self, row: int, score: Score, *, ground_truth: Any, note: str | None) -> None:
+        """Count one label by whether it is the expected one, and remember it, in whatever order the repeats come.
+
+        An evaluator that compares labels itself tells the label beside its score, in the note.
+        """
+        self.add(row, expected(score, ground_truth))
+        if score is not None:
+            label = float(score) if not isinstance(score, bool) else score if note is None else note
+            reach(row, self.labels)
+            self.labels[row] = _wrapped(self.labels[row] + number_of(label))
+
+    def untold(self, answers: int, *, worst: float | None) -> int:
+        """Of so many outcomes, how many say nothing of it; an error says what it counts as where a worst is known."""
+        return answers - self.told - (0 if worst is None else sum(self.faults))
 
     @property
     def empty(self) -> bool:
@@ -65,6 +83,26 @@ class Column:
         """The datapoint's mean where so many of its repeats count as the worst score."""
         total, scored = (self.total[row], self.scored[row]) if row < len(self.total) else (0.0, 0)
         return saturated((total + faults * worst) / (scored + faults))
+
+
+class Columns(dict[str, Column]):
+    """The column of each metric of a run; one that is asked for and not there is made."""
+
+    def __missing__(self, name: str) -> Column:
+        """A new column; `RunFileError` where there are too many."""
+        if name not in BUILT_IN:
+            admit(len(self) - (LATENCY in self) + 1)
+        column = self[name] = Column()
+        return column
+
+
+def admit(count: int) -> None:
+    """Raise `RunFileError` where a run has more metrics than can be judged."""
+    if count > MOST_METRICS:
+        raise RunFileError(
+            f"the run has more than {MOST_METRICS:,} metrics",
+            hint="let each evaluator give the same names for all datapoints; what differs belongs into the note",
+        )
 
 
 def reach(row: int, *columns: array[Any]) -> None:

@@ -47,7 +47,8 @@ class MetricComparison:
 
     `removed` is the baseline's sample of the datapoints that the candidate does not have. `unbounded_errors` is
     whether, in some pair, an error stands where a score should, and no range says what it is worth; `beyond_range`
-    whether either run has scores outside of the range. `evaluator` gives it, as far as that is known.
+    whether either run has scores outside of the range. `untold` counts the candidate's outcomes that did not crash and
+    say nothing of it. `evaluator` gives it, as far as that is known.
     `evaluator_changed` and `kind_changed` are two ways to be `redefined`: another evaluator, or one that says `True`
     and `False` in one run and gives other numbers in the other. `relabelled` counts the pairs whose label is another,
     `unclustered` those whose datapoint says nothing of its cluster. `all_passed` is pass^k of candidate and baseline.
@@ -60,6 +61,7 @@ class MetricComparison:
     pairs: Pairs | None = None
     unbounded_errors: bool = False
     beyond_range: bool = False
+    untold: int = 0
     evaluator: str | None = None
     evaluator_changed: bool = False
     kind_changed: bool = False
@@ -201,6 +203,7 @@ def _compare_metric(
         pairs=None if scores is None else scores.tested(),
         unbounded_errors=metric.errors_unbounded and both.erred(),
         beyond_range=any(table.beyond(metric) for table in (pairing.tables[:1] if changed else pairing.tables)),
+        untold=ours.untold(metric),
         evaluator=ours.source(metric.name),
         evaluator_changed=evaluator_changed,
         kind_changed=changed,
@@ -213,7 +216,8 @@ def _compare_metric(
 def _evaluator_changes(pairing: Pairing, candidate: RunResult, baseline: RunResult | None) -> Callable[[str], bool]:
     """Whether a metric is known not to be of the same evaluator in both runs.
 
-    A fingerprint that is not there tells nothing, but two evaluators with different names are two.
+    A fingerprint that is not there tells nothing, but two evaluators with different names are two. A run that names
+    none of its evaluators tells nothing either, but of costs, which come without one too: from spans.
     """
     if pairing.baseline is None or baseline is None:
         return lambda _: False
@@ -223,8 +227,11 @@ def _evaluator_changes(pairing: Pairing, candidate: RunResult, baseline: RunResu
 
     def changed(metric: str) -> bool:
         giver, was = source(metric), was_source(metric)
-        if giver is None or was is None:
+        if not all(table.has(metric) for table in pairing.tables):
             return False
+        if giver is None or was is None:
+            without = candidate if giver is None else baseline
+            return giver != was and (bool(without.evaluators) or default_metric(metric).kind is Kind.COST)
         ours, theirs = now.get(giver), before.get(was)
         return ours != theirs if ours and theirs else giver != was
 

@@ -133,10 +133,10 @@ def _unnamed_checks(
     metrics: Mapping[str, tuple[Metric, bool]], tagged: Sequence[Tagged], exempt: frozenset[str]
 ) -> Iterator[Check]:
     scored = [attempt for one in tagged for attempt in one.scored]
+    known = set().union(*(attempt.scores for attempt in scored), *(attempt.faults for attempt in scored))
+    left_out = exempt.union(BUILT_IN)
     own = [
-        metric
-        for name, (metric, measured) in metrics.items()
-        if name not in exempt.union(BUILT_IN) and (measured or any(name in {*a.scores, *a.faults} for a in scored))
+        metric for name, (metric, measured) in metrics.items() if name not in left_out and (measured or name in known)
     ]
     asked = [
         metric

@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice, zip_longest
 
+from honeyhive.errors import NoDecisionError, RunFileError
 from honeyhive.gate.metrics import Kind, Metric
 from honeyhive.gate.pairs import PairedScores
 from honeyhive.gate.rows import Rows
@@ -20,7 +21,8 @@ class Pairing:
     """Both runs by datapoint: `paired` are the rows that they share, `removed` those that the candidate lacks.
 
     `metrics` are what the user has declared: the labels and the clusters among them have to be known before the
-    outcomes are read.
+    outcomes are read. Raises `RunFileError` where the candidate has too many metrics, `NoDecisionError` where the
+    baseline has.
     """
 
     def __init__(self, candidate: RunResult, baseline: RunResult | None, metrics: Collection[Metric] = ()) -> None:
@@ -28,7 +30,7 @@ class Pairing:
         labels = [metric.name for metric in metrics if metric.labels]
         # The candidate first: what is told of a datapoint is what the first run says that has it.
         self.candidate = ScoreTable(candidate, self.rows, labels)
-        self.baseline = None if baseline is None else ScoreTable(baseline, self.rows, labels)
+        self.baseline = None if baseline is None else _of_baseline(baseline, self.rows, labels)
         self.rows.close()
         self.paired = array("i")
         self.removed = array("i")
@@ -62,6 +64,18 @@ class Pairing:
                 self.removed.append(row)
             else:
                 self.edited += 1
+
+
+def _of_baseline(run: RunResult, rows: Rows, labels: Sequence[str]) -> ScoreTable:
+    try:
+        return ScoreTable(run, rows, labels)
+    except RunFileError as error:
+        raise NoDecisionError(
+            f"the baseline cannot be held against anything: {error.message}",
+            file=error.file,
+            line=error.line,
+            hint="make it anew: honeyhive run",
+        ) from error
 
 
 @dataclass(frozen=True, kw_only=True)

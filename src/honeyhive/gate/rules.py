@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from honeyhive.gate.aggregates import Aggregate
+from honeyhive.gate.aggregates import TOTAL, Aggregate
 from honeyhive.gate.chance import common_repeats, from_pairs
 from honeyhive.gate.checks import INCOMPARABLE, Check, Reason, Rule, Status
 from honeyhive.gate.comparison import Comparison, MetricComparison
@@ -103,7 +103,7 @@ class Contest:
 def bound_checks(comparison: Comparison, threshold: Threshold) -> Iterator[Check]:
     """The checks of `min` and `max`: the candidate's own mean or aggregate, over all its datapoints."""
     found, aggregate = comparison.metrics[threshold.metric.name], threshold.aggregate
-    counted = aggregate == Aggregate("total") and found.metric.kind is Kind.RATE
+    counted = aggregate == TOTAL and found.metric.kind is Kind.RATE
     for rule, bound in threshold.bounds.items():
         status, reason = _bound_outcome(found, aggregate, rule, bound)
         yield Check(
@@ -137,6 +137,8 @@ def _bound_outcome(
         return Status.FAILED, Reason.BELOW_MIN
     if rule is Rule.MAX and value > bound + TIE:
         return Status.FAILED, Reason.ABOVE_MAX
+    if rule is Rule.MAX and aggregate == TOTAL and found.untold:  # a sum of less than all is no more than the whole
+        return Status.UNDECIDED, Reason.TOO_FEW
     return Status.PASSED, Reason.MET
 
 

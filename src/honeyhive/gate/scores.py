@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import filterfalse, islice, zip_longest
 
 from honeyhive.gate.aggregates import Aggregate
-from honeyhive.gate.columns import Column, quotients, reach
-from honeyhive.gate.metrics import Direction, Kind, Metric, expected
+from honeyhive.gate.columns import Column, Columns, quotients, reach
+from honeyhive.gate.metrics import Direction, Kind, Metric
 from honeyhive.gate.must_pass import unscored, without_texts
 from honeyhive.gate.rows import Rows
 from honeyhive.gate.samples import pass_hat_k
 from honeyhive.gate.sources import Gaps, Sources
 from honeyhive.gate.statistics import TIE
 from honeyhive.gate.student import mean
-from honeyhive.result import BUILT_IN, ERRORS, LATENCY, TAG_MUST_PASS, Failed, Outcome, RunResult, Score, Scored
+from honeyhive.result import BUILT_IN, ERRORS, LATENCY, TAG_MUST_PASS, Failed, Outcome, RunResult, Scored
 
 ABSENT = 0
 """What stands for the content of a datapoint that a run does not have."""
@@ -89,7 +88,8 @@ class ScoreTable:
 
     `rows` is shared with the tables of other runs. `labels` are the metrics whose scores are labels. `present` has the
     rows of the run, and `contents` a number for what is in each row, or `ABSENT`. What is tagged is kept as it came.
-    An outcome that knows nothing of a metric which an evaluator gave elsewhere in the run is an error of it.
+    An outcome that knows nothing of a metric which an evaluator gave elsewhere in the run is an error of it. Raises
+    `RunFileError` of a run with too many metrics.
     """
 
     def __init__(self, run: RunResult, rows: Rows | None = None, labels: Iterable[str] = ()) -> None:
@@ -100,11 +100,12 @@ class ScoreTable:
         self.repeated = False
         self._repeats = run.repeats
         self._labels = frozenset(labels)
+        self._answers = 0
         self._attempts = array("i")
         self._failures = array("i")
         self._erred = array("i")
-        self._columns: defaultdict[str, Column] = defaultdict(Column)
-        self._evaluators = [evaluator.name for evaluator in run.evaluators]
+        self._columns = Columns()
+        self._evaluators = list(dict.fromkeys(evaluator.name for evaluator in run.evaluators))
         self._sources = Sources(run.evaluators)
         self._scoring = self._sources.metrics
         self._sourced = False
@@ -163,6 +164,10 @@ class ScoreTable:
             return False
         column = self._columns[metric.name]
         return column.low < metric.bounds[0] - TIE or column.high > metric.bounds[1] + TIE
+
+    def untold(self, metric: Metric) -> int:
+        """How many outcomes that did not crash say nothing of the metric, not even that it does not apply."""
+        return 0 if metric.name == ERRORS else self._column(metric.name).untold(self._answers, worst=metric.worst)
 
     def label(self, name: str, row: int) -> int:
         """A number for the labels that the datapoint got; 0 where it got none."""
@@ -250,15 +255,17 @@ class ScoreTable:
 
     def _add_scores(self, row: int, outcome: Scored) -> None:
         """Count what one outcome says; under the name of a built-in metric nobody has a say but the run itself."""
+        self._answers += 1
         if self._sourced:
             self._sources.learn(outcome)
             outcome = self._sources.settled(outcome)
         for name, score in outcome.scores.items():
             if name not in BUILT_IN and name not in outcome.faults:
+                column = self._columns[name]
                 if name in self._labels:
-                    self._add_label(row, name, score, outcome)
+                    column.add_label(row, score, ground_truth=outcome.ground_truth, note=outcome.notes.get(name))
                 else:
-                    self._columns[name].add(row, score)
+                    column.add(row, score)
         if self._sourced or unscored(outcome, self._scoring):
             self._gaps.add(row, outcome)
         if outcome.faults:
@@ -289,11 +296,3 @@ class ScoreTable:
                 self._columns.pop(name, None)
         for outcomes in self.tagged.values():
             outcomes[:] = [self._sources.completed(outcome, measured) for outcome in outcomes]
-
-    def _add_label(self, row: int, name: str, score: Score, outcome: Scored) -> None:
-        column = self._columns[name]
-        column.add(row, expected(score, outcome.ground_truth))
-        if isinstance(score, bool):  # an evaluator that compares labels itself tells the label beside its score
-            column.add_label(row, outcome.notes.get(name, score))
-        elif score is not None:
-            column.add_label(row, float(score))

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from honeyhive.gate.columns import admit
 from honeyhive.gate.must_pass import with_missing_scores
 from honeyhive.result import BUILT_IN, EvaluatorRef, Fault, Outcome, RunResult, Scored
 
@@ -17,13 +18,14 @@ class Sources:
     """The evaluator of each metric; of several that give one, the first that an outcome names stands.
 
     The metric that is called like an evaluator of the run is that evaluator's, whoever else claims it; the built-in
-    ones are nobody's.
+    ones are nobody's. Raises `RunFileError` where there are too many of them.
     """
 
     def __init__(self, evaluators: Sequence[EvaluatorRef]) -> None:
         self._own = frozenset(evaluator.name for evaluator in evaluators) - {*BUILT_IN}
         # `None` for a metric that has scores of which nobody says where they are from.
         self._givers: dict[str, str | None] = {name: name for name in self._own}
+        admit(len(self._givers))
 
     @property
     def metrics(self) -> frozenset[str]:
@@ -44,6 +46,7 @@ class Sources:
         for metric, evaluator in {**said, **outcome.sources}.items():
             if metric not in BUILT_IN:
                 self._givers.setdefault(metric, evaluator)
+        admit(len(self._givers))
 
     def settled(self, outcome: Scored) -> Scored:
         """The outcome with a fault for each metric that another evaluator gave here than the one that stands."""

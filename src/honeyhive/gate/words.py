@@ -45,6 +45,7 @@ _CAUSES = {
     Cause.ONLY_NUMBERS: "the datapoints tagged `must-pass` have numbers, which neither pass nor fail",
     Cause.OTHER_KIND: "it passes or fails in one run, and is a number in the other",
     Cause.NO_TIME: "times of 0 cannot be compared in %",
+    Cause.UNTOLD: "some datapoints do not tell theirs, so that the total may be larger",
 }
 _UNPROVEN = "fails because the change has to prove itself (`decide: strict`)"
 _IN_A_LINE = 5

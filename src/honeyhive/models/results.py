@@ -124,6 +124,7 @@ class ExperimentResultResponse(Answer):
     success: bool
     run_id: Id | None = None
     name: str | None = None
+    dataset_id: str | None = None
     error: str | None = None
     passed: Listed[Id] = []
     failed: Listed[Id] = []
@@ -139,6 +140,15 @@ class ExperimentResultResponse(Answer):
     @classmethod
     def _null_is_nothing(cls, answer: Any) -> Any:
         return _without_null(answer, "metrics")
+
+    def __repr__(self) -> str:
+        """In a line: a notebook shows it by itself, and `datapoints` may be many."""
+        counts = f"{len(self.passed)} of {len(self.datapoints)} datapoints passed"
+        return f"<{type(self).__name__} {self.name or self.run_id!r}: {self.status}, {counts}>"
+
+    def __str__(self) -> str:
+        """The same."""
+        return repr(self)
 
 
 class MetricComparison(Answer):

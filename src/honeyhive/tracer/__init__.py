@@ -1,6 +1,6 @@
 """Tracing of one datapoint at a time: `HoneyHiveTracer`; `trace` and what is added to spans and sessions."""
 
-from honeyhive.tracer.decorators import atrace, trace
+from honeyhive.tracer.decorators import atrace, trace, trace_class
 from honeyhive.tracer.enriching import enrich_session, enrich_span, flush
 from honeyhive.tracer.tracer import HoneyHiveTracer, current_tracer, set_default_tracer
 
@@ -13,4 +13,5 @@ __all__ = [
     "flush",
     "set_default_tracer",
     "trace",
+    "trace_class",
 ]

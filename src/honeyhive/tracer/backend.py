@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
+from honeyhive.errors import HoneyHiveWarning
+
 if TYPE_CHECKING:  # it costs httpx, which a run without a backend does not need
     from honeyhive.tracer.sending import SpanSink
 
@@ -49,11 +51,12 @@ def otlp_backend(environ: Mapping[str, str]) -> Backend | None:
     url = own or f"{general.rstrip('/')}/v1/traces"
     if not _is_http(url):
         variable = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT" if own else "OTEL_EXPORTER_OTLP_ENDPOINT"
-        warnings.warn(f"{variable} is not an http address: no spans are sent there", stacklevel=2)
+        warnings.warn(f"{variable} is not an http address: no spans are sent there", HoneyHiveWarning, stacklevel=2)
         return None
     protocol = _either(environ, "PROTOCOL").lower()
     if protocol == "grpc":
-        warnings.warn("OTEL_EXPORTER_OTLP_PROTOCOL is grpc, which is not spoken: http/protobuf is sent", stacklevel=2)
+        told = "OTEL_EXPORTER_OTLP_PROTOCOL is grpc, which is not spoken: http/protobuf is sent"
+        warnings.warn(told, HoneyHiveWarning, stacklevel=2)
     return Backend(
         url=url,
         headers=_headers(_either(environ, "HEADERS")),
@@ -75,7 +78,7 @@ def open_backend(environ: Mapping[str, str]) -> SpanSink | None:
         return SpanSink(backend)
     except OSError as error:
         told = f"OTEL_EXPORTER_OTLP_CERTIFICATE cannot be read ({error.strerror}): no spans are sent to {backend.host}"
-        warnings.warn(told, stacklevel=2)
+        warnings.warn(told, HoneyHiveWarning, stacklevel=2)
         return None
 
 
@@ -110,9 +113,8 @@ def _headers(text: str) -> dict[str, str]:
         if equals and _HEADER_NAME.fullmatch(name) and _HEADER_VALUE.fullmatch(value):
             found[name] = value
         else:  # not quoted: it may be a key
-            warnings.warn(
-                "OTEL_EXPORTER_OTLP_HEADERS holds an entry that is no name=value; it is left out", stacklevel=3
-            )
+            told = "OTEL_EXPORTER_OTLP_HEADERS holds an entry that is no name=value; it is left out"
+            warnings.warn(told, HoneyHiveWarning, stacklevel=3)
     return found
 
 
@@ -122,6 +124,7 @@ def _timeout(text: str) -> float:
     except ValueError:
         number = math.nan
     if not 0 < number < math.inf:
-        warnings.warn(f"OTEL_EXPORTER_OTLP_TIMEOUT is not a time: {_TIMEOUT:g} s is taken", stacklevel=3)
+        told = f"OTEL_EXPORTER_OTLP_TIMEOUT is not a time: {_TIMEOUT:g} s is taken"
+        warnings.warn(told, HoneyHiveWarning, stacklevel=3)
         return _TIMEOUT
     return number if number <= _LONGEST_IN_SECONDS else number / 1_000

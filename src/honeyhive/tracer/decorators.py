@@ -6,17 +6,18 @@ import functools
 import inspect
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar, overload
+from typing import Any, TypeVar, Unpack, overload
 
 from opentelemetry.util.types import AttributeValue
 
 from honeyhive.tracer.attributes import MAX_LEAVES, attribute
-from honeyhive.tracer.enriching import enrichment_attributes
+from honeyhive.tracer.enrichment import KINDS, Enrichment, enrichment_attributes
+from honeyhive.tracer.generators import TracedAsyncGenerator, TracedGenerator
 from honeyhive.tracer.recording import Recording
-from honeyhive.tracer.steps import AsyncSteps, Steps
 from honeyhive.tracer.tracer import HoneyHiveTracer, current_tracer, default_tracer
 
 F = TypeVar("F")
+C = TypeVar("C", bound=type)
 
 _NOT_INPUTS = ("self", "cls", "tracer")
 
@@ -29,16 +30,17 @@ def trace(
     /,
     *,
     event_name: str | None = None,
-    inputs: Mapping[str, Any] | None = None,
-    outputs: Mapping[str, Any] | None = None,
-    config: Mapping[str, Any] | None = None,
-    metadata: Mapping[str, Any] | None = None,
-    metrics: Mapping[str, Any] | None = None,
-    feedback: Mapping[str, Any] | None = None,
     tracer: HoneyHiveTracer | None = None,
+    **enrichment: Unpack[Enrichment],
 ) -> Callable[[F], F]: ...
 @overload
-def trace(*, event_type: str, **settings: Any) -> Callable[[F], F]: ...
+def trace(
+    *,
+    event_type: str,
+    event_name: str | None = None,
+    tracer: HoneyHiveTracer | None = None,
+    **enrichment: Unpack[Enrichment],
+) -> Callable[[F], F]: ...
 def trace(
     function: Any = None,
     /,
@@ -57,8 +59,8 @@ def trace(
     if isinstance(function, str):
         event_type, function = function, None
     if inspect.isclass(function):
-        raise TypeError(f"trace() is for functions, and {function.__name__} is a class: decorate its methods")
-    if unknown := enrichment.keys() - _ENRICHMENT:
+        raise TypeError(f"trace() is for functions, and {function.__name__} is a class: trace_class() is for those")
+    if unknown := enrichment.keys() - set(KINDS):
         raise TypeError(f"trace() got an unexpected keyword argument {min(unknown)!r}")
 
     def decorate(function: Any) -> Any:
@@ -81,7 +83,13 @@ def trace(
 atrace = trace
 """`trace`, by the name that the published SDKs have for asynchronous functions."""
 
-_ENRICHMENT = frozenset({"inputs", "outputs", "config", "metadata", "metrics", "feedback"})
+
+def trace_class(owner: C) -> C:
+    """Make each call of the public methods that the class itself has a span, named `Class.method`, as `trace` does."""
+    for name, method in tuple(vars(owner).items()):
+        if not name.startswith("_") and (inspect.isfunction(method) or isinstance(method, classmethod | staticmethod)):
+            setattr(owner, name, trace(event_name=f"{owner.__name__}.{name}")(method))
+    return owner
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,7 +178,7 @@ def _generator(traced: _Traced) -> Callable[..., Any]:
     def call(*arguments: Any, **keywords: Any) -> Generator[Any, Any, Any]:
         recording = traced.begin(arguments, keywords)
         inner = function(*arguments, **keywords)
-        return (yield from (inner if recording is None else Steps(inner, recording)))
+        return (yield from (inner if recording is None else TracedGenerator(inner, recording)))
 
     return call
 
@@ -181,7 +189,7 @@ def _async_generator(traced: _Traced) -> Callable[..., Any]:
     async def call(*arguments: Any, **keywords: Any) -> AsyncGenerator[Any, Any]:
         recording = traced.begin(arguments, keywords)
         inner = function(*arguments, **keywords)
-        steps = inner if recording is None else AsyncSteps(inner, recording)
+        steps = inner if recording is None else TracedAsyncGenerator(inner, recording)
         step = steps.asend(None)
         try:
             while True:

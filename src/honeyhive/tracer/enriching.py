@@ -6,13 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from opentelemetry import trace
-from opentelemetry.util.types import AttributeValue
 
-from honeyhive.tracer.attributes import attribute, attributes_of
+from honeyhive.tracer.attributes import attribute
+from honeyhive.tracer.enrichment import enrichment_attributes
 from honeyhive.tracer.tracer import HoneyHiveTracer, current_tracer, default_tracer
-
-_OF_THE_RUN = ("run_id", "dataset_id", "datapoint_id", "source")
-"""Metadata that says where a span belongs: only the tracer's configuration sets it."""
 
 
 def enrich_span(  # noqa: PLR0913 - what the published SDKs take
@@ -27,11 +24,13 @@ def enrich_span(  # noqa: PLR0913 - what the published SDKs take
     error: str | None = None,
     event_id: str | None = None,
     attributes: Mapping[str, Any] | None = None,
+    tracer: HoneyHiveTracer | None = None,  # noqa: ARG001 - accepted
     **further: Any,
 ) -> bool:
     """Add to the OpenTelemetry span that is current, whatever made it; whether there is one that takes it.
 
-    `attributes` and any other keyword are metadata too. What the run says of itself in the metadata stays.
+    `attributes` and any other keyword are metadata too. What the run says of itself in the metadata stays. A `tracer`
+    is accepted and has no effect: the span is the current one.
     """
     span = trace.get_current_span()
     if not span.is_recording():
@@ -46,15 +45,26 @@ def enrich_span(  # noqa: PLR0913 - what the published SDKs take
     return True
 
 
-def enrich_session(*, tracer: HoneyHiveTracer | None = None, **enrichment: Any) -> bool:
+def enrich_session(  # noqa: PLR0913, PLR0917 - what the published SDKs take, in their order
+    session_id: str | None = None,
+    metadata: Mapping[str, Any] | None = None,
+    feedback: Mapping[str, Any] | None = None,
+    metrics: Mapping[str, Any] | None = None,
+    config: Mapping[str, Any] | None = None,
+    inputs: Mapping[str, Any] | None = None,
+    outputs: Mapping[str, Any] | None = None,
+    user_properties: Mapping[str, Any] | None = None,
+    *,
+    tracer: HoneyHiveTracer | None = None,
+) -> bool:
     """Add to the session of `tracer`, of the current one, or of the default; whether there is one.
 
-    Takes what `HoneyHiveTracer.enrich_session` does.
+    A `session_id` is that of another session, where the tracer sends its own.
     """
     found = tracer or current_tracer() or default_tracer()
     if found is None:
         return False
-    found.enrich_session(**enrichment)
+    found.enrich_session(metadata, inputs, outputs, config, feedback, metrics, user_properties, session_id)
     return True
 
 
@@ -62,16 +72,3 @@ def flush(tracer: HoneyHiveTracer | None = None) -> bool:
     """Send the spans of `tracer`, of the current one, or of the default, that were not sent yet; whether all were."""
     found = tracer or current_tracer() or default_tracer()
     return found is None or found.flush()
-
-
-def enrichment_attributes(kinds: Mapping[str, Any]) -> dict[str, AttributeValue]:
-    """The attributes of inputs, outputs, metadata and so on, under the names that the platform reads."""
-    found: dict[str, AttributeValue] = {}
-    for kind, added in kinds.items():
-        if isinstance(added, Mapping):
-            kept = {key: value for key, value in added.items() if kind != "metadata" or key not in _OF_THE_RUN}
-            if kept:
-                found.update(attributes_of(f"honeyhive_{kind}", kept))
-        elif added is not None:
-            found.update(attributes_of(f"honeyhive_{kind}", added))
-    return found

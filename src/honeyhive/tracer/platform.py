@@ -15,7 +15,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcess
 
 from honeyhive.api.client import HoneyHive
 from honeyhive.api.connection import Connection
-from honeyhive.errors import ApiError
+from honeyhive.errors import ApiError, HoneyHiveWarning
 from honeyhive.tracer.attributes import written
 from honeyhive.tracer.otlp import span_line
 
@@ -91,7 +91,7 @@ class Platform:
         with self._warning:
             warned, self._warned = self._warned, True
         if not warned:
-            warnings.warn(f"HoneyHive does not get everything that is traced: {error}", RuntimeWarning, stacklevel=2)
+            warnings.warn(f"HoneyHive does not get everything that is traced: {error}", HoneyHiveWarning, stacklevel=2)
 
 
 class _Exporter(SpanExporter):

@@ -17,7 +17,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, Spa
 
 from honeyhive.api.retries import Budget, Retries, retry_after
 from honeyhive.api.transport import ssl_context
-from honeyhive.errors import ApiError, ApiStatusError, ApiUnreachableError
+from honeyhive.errors import ApiError, ApiStatusError, ApiUnreachableError, HoneyHiveWarning
 from honeyhive.tracer.backend import Backend
 from honeyhive.tracer.otlp import span_line, span_protobuf
 from honeyhive.tracer.provider import process_resource
@@ -124,7 +124,7 @@ class SpanBackend(SpanExporter):
         if not self._warned:
             self._warned = True
             told = f"spans are not sent to the OpenTelemetry backend: {error}"
-            warnings.warn(told, RuntimeWarning, stacklevel=2)
+            warnings.warn(told, HoneyHiveWarning, stacklevel=2)
 
 
 def _certificates(backend: Backend) -> ssl.SSLContext:

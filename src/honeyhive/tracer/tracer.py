@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import threading
 import uuid
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from opentelemetry import context, trace
 from opentelemetry.context import Context
@@ -17,7 +19,10 @@ from opentelemetry.sdk.trace import ReadableSpan
 
 from honeyhive.api.connection import Connection
 from honeyhive.documents import canonical_json
-from honeyhive.tracer.attributes import attributes_of
+from honeyhive.errors import HoneyHiveWarning
+from honeyhive.tracer.attributes import attribute, attributes_of
+from honeyhive.tracer.configuration import Accepted, refuse_unknown
+from honeyhive.tracer.enrichment import SessionEnrichment, session_enrichment
 from honeyhive.tracer.provider import DatapointProvider, Late
 from honeyhive.tracer.recording import Recording
 
@@ -26,8 +31,16 @@ if TYPE_CHECKING:  # it costs httpx, which a run without a key does not need
 
 _TRACER = context.create_key("honeyhive-tracer")
 
-ENRICHABLE = ("metadata", "inputs", "outputs", "config", "feedback", "metrics", "user_properties")
-"""What may be added to a session."""
+
+class _Flush:
+    """`force_flush` of a tracer; on the class, as the SDK before 1.0 has it, that of the default tracer."""
+
+    def __get__(self, tracer: HoneyHiveTracer | None, owner: type[HoneyHiveTracer]) -> Callable[..., bool]:
+        return partial(_flush, default_tracer() if tracer is None else tracer)
+
+
+def _flush(tracer: HoneyHiveTracer | None, timeout: float = 30.0) -> bool:
+    return tracer is None or tracer.force_flush(timeout)
 
 
 class HoneyHiveTracer:
@@ -39,47 +52,46 @@ class HoneyHiveTracer:
     `HH_API_KEY`, and sends its spans in the background; without a key they go nowhere.
     """
 
-    def __init__(  # noqa: PLR0913 - the guide and the published SDKs give its configuration these names
+    def __init__(  # noqa: PLR0913 - the guide and the published SDKs give it these names, in this order
         self,
-        *,
         api_key: str | None = None,
         project: str | None = None,
         session_name: str | None = None,
         source: str | None = None,
         server_url: str | None = None,
         session_id: str | None = None,
+        *,
         inputs: Mapping[str, Any] | None = None,
         is_evaluation: bool = False,
         run_id: str | None = None,
         dataset_id: str | None = None,
         datapoint_id: str | None = None,
         metadata: Mapping[str, Any] | None = None,
+        ingestion_api_key: str | None = None,
         disable_batch: bool = False,
+        disable_tracing: bool = False,
         test_mode: bool = False,
-        verbose: bool = False,  # noqa: ARG002 - accepted
-        disable_http_tracing: bool = False,  # noqa: ARG002 - accepted
+        **accepted: Unpack[Accepted],
     ) -> None:
         """`metadata` is further metadata of the session; its values travel as text or JSON.
 
         `source` is `HH_SOURCE` or "dev" where it is not given. A `session_id` names a session that exists: none is
-        started. `disable_batch` sends each span as it ends; `test_mode` sends nothing. `verbose` and
-        `disable_http_tracing` are accepted and have no effect: we log nothing, and instrument no HTTP client.
+        started. `ingestion_api_key` is the key where no `api_key` is given. `disable_batch` sends each span as it
+        ends; `test_mode` and `disable_tracing` send nothing. What is `Accepted` has no effect.
         """
+        refuse_unknown(accepted)
         self.session_id = session_id or str(uuid.uuid4())
         self.session_name = session_name
         self.project = project
         self.source = source or os.environ.get("HH_SOURCE") or "dev"
         self.inputs = dict(inputs or {})
         self.is_evaluation = is_evaluation
-        ids = {"run_id": run_id, "dataset_id": dataset_id, "datapoint_id": datapoint_id}
-        self.metadata: dict[str, Any] = {
-            **(metadata or {}),
-            **{key: value for key, value in ids.items() if value is not None},
-            "source": self.source,
-        }
+        self.run_id, self.dataset_id, self.datapoint_id = run_id, dataset_id, datapoint_id
+        self.metadata: dict[str, Any] = {**(metadata or {}), **self._identity()}
         self._enrichment: dict[str, dict[str, Any]] = {}
         self._enriching = threading.Lock()
-        self._platform = None if is_evaluation or test_mode else _platform(api_key, project, server_url)
+        silent = is_evaluation or test_mode or disable_tracing
+        self._platform = None if silent else _platform((api_key, ingestion_api_key), project, server_url)
         if self._platform is not None and session_id is None:
             self.session_id = self._platform.start(self._session())
         self.provider = DatapointProvider(self._attributes(), keeps=is_evaluation)
@@ -87,9 +99,9 @@ class HoneyHiveTracer:
             self.provider.add_span_processor(self._platform.processor(batches=not disable_batch))
 
     @classmethod
-    def init(cls, **configuration: Any) -> Self:
+    def init(cls, *given: Any, **configuration: Any) -> Self:
         """A tracer that is also the process's default: the one of whatever is traced outside of any other's session."""
-        tracer = cls(**configuration)
+        tracer = cls(*given, **configuration)
         set_default_tracer(tracer)
         return tracer
 
@@ -104,16 +116,25 @@ class HoneyHiveTracer:
 
     @contextmanager
     def span(
-        self, name: str, *, event_type: str | None = None, inputs: Mapping[str, Any] | None = None
+        self,
+        name: str,
+        *,
+        event_type: str | None = None,
+        inputs: Mapping[str, Any] | None = None,
+        attributes: Mapping[str, Any] | None = None,
     ) -> Iterator[trace.Span]:
         """A span of this session, current while the block runs; an exception is put down on it and goes on."""
-        span = self.provider.get_tracer("honeyhive").start_span(name, self.context())
+        added = {key: attribute(value) for key, value in (attributes or {}).items()}
+        span = self.provider.get_tracer("honeyhive").start_span(name, self.context(), attributes=added)
         if event_type is not None:
             span.set_attributes({"honeyhive_event_type": event_type, "honeyhive_event_name": name})
         for key, value in (inputs or {}).items():
             span.set_attributes(attributes_of(f"honeyhive_inputs.{key}", value))
         with Recording(span, self.context()):
             yield span
+
+    start_span = span
+    """`span`, by the name that the SDK since 1.0 has for it."""
 
     @contextmanager
     def active(self) -> Iterator[Self]:
@@ -148,54 +169,50 @@ class HoneyHiveTracer:
         with self._enriching:
             return MappingProxyType({kind: dict(values) for kind, values in self._enrichment.items()})
 
-    def enrich_session(  # noqa: PLR0913 - what the published SDKs take
-        self,
-        metadata: Mapping[str, Any] | None = None,
-        *,
-        inputs: Mapping[str, Any] | None = None,
-        outputs: Mapping[str, Any] | None = None,
-        config: Mapping[str, Any] | None = None,
-        feedback: Mapping[str, Any] | None = None,
-        metrics: Mapping[str, Any] | None = None,
-        user_properties: Mapping[str, Any] | None = None,
-        session_id: str | None = None,
-    ) -> None:
-        """Add to this session, a later value of a key wins; to that of `session_id` where the tracer sends its own."""
-        given = (metadata, inputs, outputs, config, feedback, metrics, user_properties)
-        added = {kind: value for kind, value in zip(ENRICHABLE, given, strict=True) if value is not None}
-        for kind in [kind for kind, value in added.items() if not isinstance(value, Mapping)]:
-            warnings.warn(f"enrich_session: {kind} is not a mapping, and not added", stacklevel=2)
-            del added[kind]
+    def enrich_session(self, *given: Any, **named: Unpack[SessionEnrichment]) -> None:
+        """Add to this session, a later value of a key wins; to that of `session_id` where the tracer sends its own.
+
+        By position come metadata, inputs, outputs, config, feedback, metrics, user properties and the session's id;
+        where its id is first, the others as `honeyhive.tracer.enrich_session` has them.
+        """
+        session_id, added = session_enrichment(given, named)
         if self._platform is not None:
             self._platform.enrich(session_id or self.session_id, added)
         elif session_id not in (None, self.session_id):
-            warnings.warn(f"enrich_session: {session_id} is not this tracer's session; nothing is added", stacklevel=2)
+            told = f"enrich_session: {session_id} is not this tracer's session; nothing is added"
+            warnings.warn(told, HoneyHiveWarning, stacklevel=2)
         elif self.is_evaluation:
             with self._enriching:
                 for kind, values in added.items():
                     self._enrichment.setdefault(kind, {}).update(values)
 
-    def enrich_span(self, **enrichment: Any) -> bool:
+    def enrich_span(self, metadata: Mapping[str, Any] | None = None, **enrichment: Any) -> bool:
         """Add to the span that is current, as `honeyhive.tracer.enrich_span` does."""
         from honeyhive.tracer.enriching import enrich_span  # noqa: PLC0415 - it needs this module
 
-        return enrich_span(**enrichment)
+        return enrich_span(metadata, **enrichment)
 
     # --- sending ------------------------------------------------------------------------------------------------------
 
-    def flush(self, timeout: float = 30.0) -> bool:
-        """Send what has not been sent yet; whether all of it was. The spans of a datapoint are its run's to send."""
-        return self._platform is None or self._platform.flush(timeout)
+    flush = _Flush()
 
     def force_flush(self, timeout: float = 30.0) -> bool:
-        """`flush()` by the name that OpenTelemetry gives it; in seconds."""
-        return self.flush(timeout)
+        """Send what has not been sent yet; whether all of it was, in so many seconds.
+
+        The spans of a datapoint are its run's to send.
+        """
+        return self._platform is None or self._platform.flush(timeout)
 
     def shutdown(self) -> None:
         """Send what has not been sent yet, and let go of the connection; spans that end afterwards are lost."""
         platform, self._platform = self._platform, None
         if platform is not None:
             platform.close()
+
+    def _identity(self) -> dict[str, str]:
+        """What of the metadata says where the session belongs."""
+        ids = {"run_id": self.run_id, "dataset_id": self.dataset_id, "datapoint_id": self.datapoint_id}
+        return {**{key: value for key, value in ids.items() if value is not None}, "source": self.source}
 
     def _session(self) -> dict[str, Any]:
         """What a session starts with."""
@@ -219,12 +236,31 @@ class HoneyHiveTracer:
         return attributes
 
 
-def _platform(api_key: str | None, project: str | None, server_url: str | None) -> Platform | None:
+def _platform(keys: tuple[str | None, ...], project: str | None, server_url: str | None) -> Platform | None:
+    """The platform, by the first of the keys that is one, else by the environment's; without any, `None`."""
+    api_key = next((key for key in keys if key and key.strip()), None)
     if Connection.found(os.environ, api_key=api_key, project=project, server_url=server_url) is None:
+        around = current_tracer()
+        if around is None or not around.is_evaluation:
+            warnings.warn(_NO_KEY, HoneyHiveWarning, stacklevel=_callers_level())
         return None
     from honeyhive.tracer.platform import Platform  # noqa: PLC0415 - see its import for types
 
     return Platform.found(api_key=api_key, project=project, server_url=server_url)
+
+
+_NO_KEY = (
+    "no API key: nothing of this session is sent to HoneyHive"
+    " (set HH_API_KEY, or give api_key; test_mode=True to mean it)"
+)
+
+
+def _callers_level() -> int:
+    """For a warning: how far up the stack the code is that has called into this module."""
+    frame, level = inspect.currentframe(), 0
+    while frame is not None and frame.f_globals is globals():
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 # --- which is current -------------------------------------------------------------------------------------------------

@@ -8,6 +8,9 @@ from typing import Any
 
 from opentelemetry.sdk.trace import ReadableSpan
 
+from honeyhive.documents import shown
+from honeyhive.result import Fault
+
 _NAMES: Mapping[str, tuple[str, ...]] = {
     "tokens.input": (
         "gen_ai.usage.input_tokens",
@@ -28,7 +31,7 @@ _NAMES: Mapping[str, tuple[str, ...]] = {
 _Key = tuple[int, int]
 
 
-def usage(spans: Sequence[ReadableSpan]) -> dict[str, int | float]:
+def usage(spans: Sequence[ReadableSpan]) -> dict[str, int | float | Fault]:
     """The sum of what the spans say that they used; a metric that no span tells of is not there.
 
     Tokens are read from the OpenTelemetry semantic conventions for generative AI (`gen_ai.usage.input_tokens`,
@@ -38,21 +41,23 @@ def usage(spans: Sequence[ReadableSpan]) -> dict[str, int | float]:
 
     Of spans nested in each other the innermost that tell of a metric count: an agent's span sums up its calls, and a
     wrapped client makes two spans of one call. A value that cannot be right (negative, not finite, not a number) makes
-    its metric unknown: it is left out, for a sum without it would be too small.
+    its metric a `Fault`: a sum without it would be too small, and to leave the metric out would look like none used.
     """
-    told = {metric: total for metric, names in _NAMES.items() if (total := _total(spans, names)) is not None}
-    return {metric: int(total) if metric != "cost" else total for metric, total in told.items()}
+    return {metric: used for metric, names in _NAMES.items() if (used := _used(metric, spans, names)) is not None}
 
 
-def _total(spans: Sequence[ReadableSpan], names: tuple[str, ...]) -> float | None:
-    telling = {key: span for span in spans if (key := _key(span)) and _value(span, names) is not None}
-    if not telling:
+def _used(metric: str, spans: Sequence[ReadableSpan], names: tuple[str, ...]) -> int | float | Fault | None:
+    told = {key: found for span in spans if (key := _key(span)) and (found := _told(span, names))}
+    if not told:
         return None
-    around = _around(telling.values(), {key: span for span in spans if (key := _key(span))})
-    amounts = [_amount(_value(span, names)) for key, span in telling.items() if key not in around]
-    known = [amount for amount in amounts if amount is not None]
-    total = math.fsum(known) if len(known) == len(amounts) else math.nan
-    return total if math.isfinite(total) else None
+    by_key = {key: span for span in spans if (key := _key(span))}
+    around = _around(map(by_key.__getitem__, told), by_key)
+    amounts = [_amount(by_key[key], name, value) for key, (name, value) in told.items() if key not in around]
+    wrong = next((amount for amount in amounts if isinstance(amount, Fault)), None)
+    if wrong is not None:
+        return wrong
+    total = math.fsum(amount for amount in amounts if not isinstance(amount, Fault))
+    return total if metric == "cost" else int(total)
 
 
 def _around(spans: Iterable[ReadableSpan], all_spans: Mapping[_Key, ReadableSpan]) -> set[_Key]:
@@ -74,17 +79,34 @@ def _parent(span: ReadableSpan) -> _Key | None:
     return (span.parent.trace_id, span.parent.span_id) if span.parent else None
 
 
-def _value(span: ReadableSpan, names: tuple[str, ...]) -> Any:
+def _told(span: ReadableSpan, names: tuple[str, ...]) -> tuple[str, Any] | None:
+    """The first of the names that the span has, with its value."""
     attributes = span.attributes or {}
-    return next((attributes[name] for name in names if attributes.get(name) is not None), None)
+    return next(((name, attributes[name]) for name in names if attributes.get(name) is not None), None)
 
 
-def _amount(value: Any) -> float | None:
-    """The number, where it can be an amount of something."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return float(value) if 0 <= value < _TOO_MUCH else None
+def _amount(span: ReadableSpan, name: str, value: Any) -> float | Fault:
+    """What the span says under this name; a fault where that cannot be an amount of something."""
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < _TOO_MUCH:
+        return float(value)
+    return Fault(type="UsageError", message=f"the span {shown(span.name)} says that its {name} is {_shown(value)}")
+
+
+def _shown(value: Any) -> str:
+    """The value for a message, whatever its size."""
+    match value:
+        case str():
+            return shown(value)
+        case int() if value.bit_length() > _LONG:  # Python writes no number of some thousand digits
+            return f"an integer of {value.bit_length():,} bits"
+        case int() | float():
+            return str(value)
+        case _:
+            return f"a {type(value).__name__}"
 
 
 _TOO_MUCH = 2**53
 """Beyond it a float does not hold each whole number."""
+
+_LONG = 100
+"""An integer of more bits is not written out."""

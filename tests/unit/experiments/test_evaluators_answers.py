@@ -6,15 +6,17 @@ import asyncio
 import dataclasses
 import math
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from honeyhive.errors import UserCodeError
-from honeyhive.experiments.evaluators import EvalResult, Grade, run_evaluators, to_evaluator
-from honeyhive.experiments.evaluators.grades import MAX_METRIC_NAME, MAX_METRICS
+from honeyhive.errors import ArgumentError
+from honeyhive.experiments.evaluators import EvalResult, Grade, evaluator, run_evaluators, to_evaluator
+from honeyhive.experiments.evaluators.grades import MAX_METRIC_NAME, MAX_METRICS, Returned, read_returned
 from honeyhive.result import Fault
 from threads import ours
 
@@ -81,6 +83,44 @@ def test_a_mapping_with_a_score_gives_the_evaluators_own_metric_and_others_under
     assert concluded({"score": 1, "reasoning": "b", "explanation": "a"})["tone"] == Grade(score=1, note="a\nb")
     assert concluded({"score": 1, "explanation": {"b": 1}})["tone"] == Grade(score=1, note='{"b":1}')
     assert concluded({"score": (1, "x"), "explanation": None})["tone"] == Grade(score=1, note="x")
+
+
+@pytest.mark.parametrize("number", [0.5, 0, True, Decimal("0.5"), np.float64(0.5), np.bool_(False)])
+@pytest.mark.parametrize("name", ["reasoning", "explanation"])
+def test_a_number_under_the_name_of_a_note_is_a_metric(name: str, number: Any) -> None:
+    score = Grade(score=number)
+    assert concluded({name: number, "clarity": 0.3}) == {name: score, "clarity": Grade(score=0.3)}
+    assert concluded({name: number}) == {name: score}
+    assert concluded({"score": 1, name: number}) == {"tone": Grade(score=1), f"tone_{name}": score}
+
+
+def test_of_a_number_and_a_text_under_the_names_of_notes_each_is_what_it_is() -> None:
+    assert concluded({"reasoning": 0.5, "explanation": "sound"}) == {"reasoning": Grade(score=0.5, note="sound")}
+    assert concluded({"reasoning": "sound", "explanation": 0.5}) == {"explanation": Grade(score=0.5, note="sound")}
+    assert isinstance(concluded({"reasoning": math.nan})["reasoning"], Fault)
+
+
+NUMBERS = st.integers() | st.floats(allow_nan=False) | st.booleans()
+KEYS = st.sampled_from(["reasoning", "explanation", "words"])
+
+
+@given(NUMBERS | st.none() | st.text(), st.text(min_size=1) | st.none(), st.dictionaries(KEYS, NUMBERS))
+def test_what_was_taken_apart_and_put_together_is_read_as_the_same(
+    value: Any, note: str | None, extras: dict[str, Any]
+) -> None:
+    returned = Returned(value=value, note=note, extras=extras)
+    assert read_returned(returned.whole()) == returned
+
+
+@pytest.mark.parametrize("repeat", [1, 2])
+@pytest.mark.parametrize(
+    "value", [{"score": 0.5, "reasoning": "why", "explanation": 0.25}, {"score": (0.5, "why"), "explanation": 0.25}]
+)
+def test_settings_keep_a_note_beside_a_metric_that_has_the_name_of_one(value: Any, repeat: int) -> None:
+    made = evaluator(lambda outputs: value, name="tone", repeat=repeat, target=0.5)
+    expected = {"tone": Grade(score=True, note="why"), "tone_explanation": Grade(score=0.25)}
+    assert to_evaluator(made).conclude([value] * repeat, None) == expected
+    assert concluded(made("x")) == expected
 
 
 def test_a_note_without_a_score_belongs_to_every_metric_that_has_none_of_its_own() -> None:
@@ -245,5 +285,5 @@ def test_an_evaluator_may_ask_for_the_whole_datapoint_and_the_tracer() -> None:
 
 
 def test_what_is_no_evaluator_is_refused() -> None:
-    with pytest.raises(UserCodeError, match="not a float"):
+    with pytest.raises(ArgumentError, match="not a float"):
         run_evaluators([0.5], {}, "")  # type: ignore[list-item]  # on purpose

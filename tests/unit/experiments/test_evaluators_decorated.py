@@ -7,7 +7,7 @@ import functools
 import inspect
 import math
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -25,17 +25,7 @@ from honeyhive.experiments.evaluators import (
     run_evaluators,
     to_evaluator,
 )
-from honeyhive.experiments.evaluators.registry import forget, registered_names
 from honeyhive.result import Fault
-
-
-@pytest.fixture(autouse=True)
-def registry() -> Iterator[None]:
-    """What a test defines is gone after it."""
-    before = set(registered_names())
-    yield
-    for name in set(registered_names()) - before:
-        forget(name)
 
 
 def half(outputs: Any) -> float:
@@ -107,6 +97,12 @@ def test_a_name_that_is_unknown_is_a_key_error_that_names_those_like_it() -> Non
         evaluator["politenes"]
     with pytest.raises(UserCodeError, match="decorated with @evaluator"):
         to_evaluator("zzzzzzzzzzz")
+
+
+@pytest.mark.parametrize("thing", [None, 0.5, ["exact"], {"exact": half}, math, Grade(score=1)])
+def test_what_is_neither_a_callable_nor_a_name_is_refused(thing: Any) -> None:
+    with pytest.raises(ArgumentError, match=f"or the name of one, not a {type(thing).__name__} .give the function"):
+        to_evaluator(thing)
 
 
 @pytest.mark.parametrize("name", ["", " ", "a\nb", "m" * 201, 3])
@@ -307,6 +303,27 @@ def test_a_target_of_another_kind_than_the_value_is_an_error(target: Any, value:
 def test_a_target_that_nothing_could_meet_is_refused(target: Any) -> None:
     with pytest.raises(ArgumentError, match="evaluator 'metric': target: "):
         evaluator(half, name="metric", target=target)
+
+
+WITHOUT_AN_END = ["[1,", "[1, 2", "(0.5,1", " [-1, inf\n", "1, 2]", ",1)", "[low,", "[0.5", "1]", ".5)"]
+WITH_OTHER_SIGNS = ["[0.5 1]", "[0.5; 1]", "(0.5 : 1]", "[0..1]", "[-1 - 1]", "]0, 1[", "]0, 1]", "[1, 2]]"]
+
+
+@pytest.mark.parametrize("target", WITHOUT_AN_END + WITH_OTHER_SIGNS)
+def test_a_range_that_is_half_written_is_refused_and_may_be_a_text_in_a_list(target: str) -> None:
+    with pytest.raises(
+        ArgumentError, match=r"evaluator 'metric': target: the target .* is (no range|a range half wri)"
+    ):
+        evaluator(half, name="metric", target=target)
+    assert concluded(target, target=[target]) == Grade(score=True, note=None)
+
+
+@pytest.mark.parametrize(
+    "target", ["", "[", "[]", "(A)", "A)", "[1]", "(1)", "yes, (really)", "1,000", "0.5", ":)", "12:30", "[2024-01-02]"]
+)
+def test_a_text_with_brackets_that_is_no_range_is_a_label(target: str) -> None:
+    assert concluded(target, target=target) == Grade(score=True)
+    assert concluded("another", target=target) == Grade(score=False)
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, Decimal("NaN")])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,17 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from honeyhive.errors import ArgumentError
-from honeyhive.experiments.evaluators import evaluator
+from honeyhive.experiments import evaluators
+from honeyhive.experiments.evaluators import Grade, evaluator, to_evaluator
 from honeyhive.experiments.evaluators.expressions import FUNCTIONS, MAX_LENGTH, read_expression
-from honeyhive.experiments.evaluators.registry import forget, registered_names
-
-
-@pytest.fixture(autouse=True)
-def registry() -> Iterator[None]:
-    before = set(registered_names())
-    yield
-    for name in set(registered_names()) - before:
-        forget(name)
+from honeyhive.experiments.evaluators.registry import Registered
 
 
 def evaluated(text: str, **values: Any) -> Any:
@@ -223,18 +215,26 @@ def test_a_name_alone_is_called_with_the_value_and_a_checker_with_the_target() -
     assert evaluator(lambda outputs: 2, name="m", repeat=2, aggregate="len(results)")("x") == 2
 
 
+@pytest.mark.parametrize("name", ["mean", "median", "mode"])
+def test_the_usual_aggregates_may_be_given_as_functions_too(name: str) -> None:
+    aggregate = getattr(evaluators, name)
+    assert aggregate is FUNCTIONS[name]
+    made = to_evaluator(evaluator(lambda outputs: 0, name="m", repeat=3, aggregate=aggregate))
+    assert made.conclude([1, 1, 1], None) == {"m": Grade(score=1)}
+
+
 def test_our_functions_go_before_evaluators_of_the_same_name() -> None:
     evaluator(lambda value: -1, name="mean")
     assert evaluated("mean(values)", values=[1, 3]) == 2
 
 
-def test_an_evaluator_defined_anew_is_the_one_that_is_called() -> None:
+def test_an_evaluator_defined_anew_is_the_one_that_is_called(registry: dict[str, Registered]) -> None:
     evaluator(lambda value: 1, name="changing")
     made = evaluator(lambda outputs: 0, name="m", transform="changing(value)")
     named = evaluator(lambda outputs: 0, name="n", transform="changing")
     evaluator(lambda value: 2, name="changing")
     assert (made("x"), named("x")) == (2, 2)
-    forget("changing")
+    del registry["changing"]
     with pytest.raises(ValueError, match="no evaluator is called 'changing' any more"):
         made("x")
 

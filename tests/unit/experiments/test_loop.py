@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from honeyhive.experiments.loop import EventLoop, OutOfTimeError
+from threads import ours
 
 LONG = 60.0
 
@@ -196,3 +197,15 @@ def test_coroutines_get_as_many_threads_as_were_asked_for() -> None:
 
     loop.run(meet(), LONG)
     loop.close()
+
+
+def test_a_worker_that_was_left_behind_starts_no_loop_after_the_end() -> None:
+    loop = EventLoop(threads=1)
+    loop.close()
+
+    async def late() -> int:
+        return 1
+
+    with pytest.raises(TimeoutError):
+        loop.run(late(), None)
+    assert ours() == []

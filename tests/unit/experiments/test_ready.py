@@ -12,10 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from honeyhive.errors import ArgumentError
+from honeyhive.errors import ArgumentError, UserCodeError
 from honeyhive.experiments import ready
 from honeyhive.experiments.evaluators import evaluator, fingerprint, run_evaluators, to_evaluator
-from honeyhive.experiments.evaluators.registry import forget
 from honeyhive.experiments.loading import load_callable
 from honeyhive.experiments.ready import (
     contains,
@@ -59,7 +58,21 @@ def test_they_take_settings() -> None:
     made = evaluator(levenshtein_ratio, name="near_enough", target=0.6)
     assert made("abc", {}, "abd") is True
     assert fingerprint(made) != fingerprint(levenshtein_ratio)
-    forget("near_enough")
+
+
+@pytest.mark.parametrize("name", ready.NAMES)
+def test_asked_for_by_a_name_that_nothing_goes_by_they_say_where_they_are(name: str) -> None:
+    with pytest.raises(UserCodeError, match=f"no evaluator is called '{name}'") as refused:
+        to_evaluator(name)
+    (imported,) = re.findall("`(.*)`", refused.value.hint)
+    found: dict[str, Any] = {}
+    exec(imported, found)
+    assert found[name] is getattr(ready, name)
+
+
+def test_a_ready_one_that_goes_by_its_name_is_found_by_it() -> None:
+    made = evaluator(exact_match)
+    assert to_evaluator("exact_match").fingerprint == fingerprint(made)
 
 
 def test_arguments_may_be_given_by_name() -> None:

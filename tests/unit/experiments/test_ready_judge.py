@@ -14,17 +14,18 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from honeyhive.errors import ArgumentError, HoneyHiveError
+from honeyhive.errors import ArgumentError, JudgeError
+from honeyhive.experiments import ready
 from honeyhive.experiments.evaluators import evaluator, fingerprint, run_evaluators, to_evaluator
-from honeyhive.experiments.evaluators.registry import forget
 from honeyhive.experiments.loop import EventLoop
-from honeyhive.experiments.ready import JudgeError, model_graded
+from honeyhive.experiments.ready import model_graded
 from honeyhive.experiments.ready.completions import Endpoint
-from honeyhive.experiments.ready.prompts import MAX_DATA, NoAnswerError, read_answer
+from honeyhive.experiments.ready.prompts import MAX_DATA, NoAnswerError, read_judgement
 from threads import ours
 
 KEY = "sk-secret-0123456789"
@@ -221,6 +222,14 @@ def test_a_completion_without_a_message_is_no_answer_either(judge: Judge, choice
     assert ask(graded(judge)) == (1, None)
 
 
+def test_the_note_says_why_there_is_no_score_whatever_the_settings(judge: Judge) -> None:
+    judge.replies = [said("It is polite.")]
+    strict = evaluator(graded(judge), name="strict", repeat=3, transform="1 - value", aggregate="min(values)", target=1)
+    for found in run_evaluators([graded(judge, name="polite"), strict], {}, "a"):
+        assert (found["score"], found["error"]) == (None, None)
+        assert re.fullmatch(r'the judge gave no valid answer: not JSON: .*: "It is polite\."', found["explanation"])
+
+
 def test_a_refusal_is_the_reason(judge: Judge) -> None:
     judge.replies = [said(None, refusal="I cannot judge that.")]
     assert ask(graded(judge)) == (None, 'the judge gave no valid answer: it refused: "I cannot judge that."')
@@ -229,7 +238,7 @@ def test_a_refusal_is_the_reason(judge: Judge) -> None:
 @given(st.text(max_size=60) | st.dictionaries(st.sampled_from(["score", "explanation"]), st.floats() | st.text()))
 def test_whatever_the_model_says_the_score_lies_from_0_to_1(content: Any) -> None:
     try:
-        score, _ = read_answer(content if isinstance(content, str) else json.dumps(content), None)
+        score, _ = read_judgement(content if isinstance(content, str) else json.dumps(content), None)
     except NoAnswerError:
         return
     assert 0 <= score <= 1
@@ -313,7 +322,19 @@ def test_an_endpoint_out_of_reach_is_an_error() -> None:
         taken.bind(("127.0.0.1", 0))  # and does not listen
         with pytest.raises(JudgeError, match="cannot be reached: ConnectError") as refused:
             complete(endpoint(f"http://127.0.0.1:{taken.getsockname()[1]}"))
-    assert isinstance(refused.value, HoneyHiveError)
+    assert type(refused.value.__cause__) is httpx.ConnectError
+
+
+@pytest.mark.parametrize("status", [401, 429])
+def test_the_error_of_a_metric_names_the_judge_whether_or_not_it_was_asked_again(judge: Judge, status: int) -> None:
+    judge.replies = [(status, {"retry-after": "0"}, "no")]
+    (found,) = run_evaluators([graded(judge, name="polite", attempts=2)], {}, "a")
+    assert found["score"] is None
+    assert found["error"].startswith(f'JudgeError: {judge.url.removesuffix("/v1")} answered with status {status}: "no"')
+
+
+def test_it_is_the_error_of_the_tree_that_ready_offers() -> None:
+    assert ready.JudgeError is JudgeError
 
 
 # --- the key ---------------------------------------------------------------------------------------------------------
@@ -454,11 +475,8 @@ def test_nothing_is_kept_of_a_loop_that_has_ended(judge: Judge) -> None:
 
 def test_it_runs_among_other_evaluators_and_takes_settings(judge: Judge) -> None:
     strict = evaluator(graded(judge), name="polite_enough", repeat=3, target=0.8)
-    try:
-        assert asyncio.run(strict("a")) == (False, "fine")
-        found = run_evaluators([graded(judge, name="polite"), "polite_enough"], {}, "a")
-    finally:
-        forget("polite_enough")
+    assert asyncio.run(strict("a")) == (False, "fine")
+    found = run_evaluators([graded(judge, name="polite"), "polite_enough"], {}, "a")
     assert [(one["name"], one["score"], one["error"]) for one in found] == [
         ("polite", 0.75, None),
         ("polite_enough", False, None),

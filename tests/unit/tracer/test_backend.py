@@ -17,6 +17,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.sdk.trace import ReadableSpan
 
 from builders_spans import span
+from honeyhive.errors import HoneyHiveWarning
 from honeyhive.tracer import HoneyHiveTracer
 from honeyhive.tracer.backend import Backend, open_backend, otlp_backend
 from honeyhive.tracer.sending import SpanSink
@@ -71,7 +72,7 @@ def test_the_address_is_as_opentelemetry_makes_it(environ: dict[str, str], url: 
 
 @pytest.mark.parametrize("address", ["localhost:4317", "grpc://host", "https://", "http://[", "http://host:99999"])
 def test_what_is_no_http_address_is_warned_of(address: str) -> None:
-    with pytest.warns(UserWarning, match=f"{ENDPOINT} is not an http address"):
+    with pytest.warns(HoneyHiveWarning, match=f"{ENDPOINT} is not an http address"):
         assert otlp_backend({ENDPOINT: address}) is None
 
 
@@ -86,7 +87,7 @@ def test_headers_are_decoded_and_those_for_traces_go_first() -> None:
 
 @pytest.mark.parametrize("entry", ["secret", "na me=secret", "k=secret%0D%0Ax: y", "k=%C3%A9secret", "=secret"])
 def test_what_is_no_header_is_left_out_and_not_shown(entry: str) -> None:
-    with pytest.warns(UserWarning, match="left out") as caught:
+    with pytest.warns(HoneyHiveWarning, match="left out") as caught:
         assert found(HEADERS=f"{entry},fine=1").headers == {"fine": "1"}
     assert "secret" not in str(caught[0].message)
 
@@ -99,7 +100,7 @@ def test_a_timeout_is_in_seconds_and_a_large_one_in_milliseconds(given: str, sec
 
 @pytest.mark.parametrize("given", ["soon", "-1", "0", "nan", "inf"])
 def test_what_is_no_timeout_is_warned_of(given: str) -> None:
-    with pytest.warns(UserWarning, match="is not a time"):
+    with pytest.warns(HoneyHiveWarning, match="is not a time"):
         assert found(TIMEOUT=given).timeout == 10.0
 
 
@@ -108,7 +109,7 @@ def test_protocol_and_compression() -> None:
     assert found(PROTOCOL="http/json", COMPRESSION="gzip").json
     assert found(COMPRESSION="none", TRACES_COMPRESSION="gzip").gzip
     assert not found(PROTOCOL="http/protobuf").json
-    with pytest.warns(UserWarning, match="grpc, which is not spoken"):
+    with pytest.warns(HoneyHiveWarning, match="grpc, which is not spoken"):
         assert not found(PROTOCOL="grpc").json
 
 
@@ -120,7 +121,7 @@ def test_no_text_that_shows_a_backend_holds_its_secrets() -> None:
 
 
 def test_certificates_that_cannot_be_read_are_warned_of(tmp_path: Path) -> None:
-    with pytest.warns(UserWarning, match="OTEL_EXPORTER_OTLP_CERTIFICATE cannot be read"):
+    with pytest.warns(HoneyHiveWarning, match="OTEL_EXPORTER_OTLP_CERTIFICATE cannot be read"):
         assert open_backend({ENDPOINT: URL, "OTEL_EXPORTER_OTLP_CERTIFICATE": str(tmp_path / "none.pem")}) is None
 
 
@@ -229,6 +230,7 @@ def test_what_refuses_is_warned_of_once_and_counted(status: int) -> None:
             sink.put(made(str(number)))
         assert sink.close(30) == 600
     (warning,) = caught
+    assert warning.category is HoneyHiveWarning
     assert f"otel.example answers with status {status}" in str(warning.message)
     assert "k-1" not in str(warning.message)
     assert {request.url.host for request in collector.requests} == {"otel.example"}

@@ -13,7 +13,9 @@ from opentelemetry import trace as otel
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.trace import StatusCode
 
-from honeyhive.tracer import HoneyHiveTracer, enrich_session, enrich_span, flush, set_default_tracer
+from honeyhive.errors import HoneyHiveWarning
+from honeyhive.tracer import HoneyHiveTracer, enrich_session, enrich_span, flush, set_default_tracer, trace
+from honeyhive.tracer.enrichment import KINDS
 
 
 def datapoint(**configuration: Any) -> HoneyHiveTracer:
@@ -73,7 +75,12 @@ def test_a_tracer_adds_to_the_current_span_too() -> None:
     tracer = datapoint()
     with tracer.active(), tracer.span("x"):
         assert tracer.enrich_span(metadata={"k": "v"}) is True
-    assert on_span(tracer.spans[0]) == {"honeyhive_metadata.k": "v"}
+        assert tracer.enrich_span({"l": "w"}, metrics={"m": 1}, tracer=tracer) is True
+    assert on_span(tracer.spans[0]) == {
+        "honeyhive_metadata.k": "v",
+        "honeyhive_metadata.l": "w",
+        "honeyhive_metrics.m": 1,
+    }
 
 
 def test_where_a_span_belongs_is_not_to_be_changed() -> None:
@@ -159,11 +166,54 @@ def test_what_was_given_out_does_not_change_any_more() -> None:
 
 def test_what_cannot_be_added_is_warned_of() -> None:
     tracer = datapoint()
-    with pytest.warns(UserWarning, match="outputs is not a mapping"):
+    with pytest.warns(HoneyHiveWarning, match="outputs is not a mapping"):
         tracer.enrich_session(outputs="text", metrics={"m": 1})  # type: ignore[arg-type]  # as users do
-    with pytest.warns(UserWarning, match="is not this tracer's session"):
+    with pytest.warns(HoneyHiveWarning, match="is not this tracer's session"):
         tracer.enrich_session({"k": 1}, session_id="another")
+    with pytest.warns(HoneyHiveWarning, match="id is not text"):
+        enrich_session({"k": 1}, tracer=tracer)  # type: ignore[arg-type]  # as users do
     assert tracer.enrichment == {"metrics": {"m": 1}}
+
+
+def test_by_position_metadata_comes_first_or_a_session_and_then_the_older_order() -> None:
+    kinds = [{"k": number} for number in range(7)]
+    newer = ("metadata", "inputs", "outputs", "config", "feedback", "metrics", "user_properties")
+    older = ("metadata", "feedback", "metrics", "config", "inputs", "outputs", "user_properties")
+    for first, order in ((False, newer), (True, older)):
+        tracer = datapoint()
+        tracer.enrich_session(*([tracer.session_id, *kinds] if first else [*kinds, tracer.session_id]))
+        assert tracer.enrichment == dict(zip(order, kinds, strict=True))
+    tracer = datapoint()
+    enrich_session(tracer.session_id, *kinds, tracer=tracer)
+    assert tracer.enrichment == dict(zip(older, kinds, strict=True))
+    enrich_session(None, {"k": "later"}, tracer=tracer)
+    assert tracer.enrichment["metadata"] == {"k": "later"}
+
+
+@pytest.mark.parametrize(
+    ("given", "named", "told"),
+    [
+        ((), {"metadta": {}}, "metadta"),
+        (({},), {"metadata": {}}, "metadata"),
+        (("id", {}), {"metadata": {}}, "metadata"),
+        (({},) * 9, {}, "too many"),
+    ],
+)
+def test_what_a_session_does_not_take_is_an_error(given: tuple[Any, ...], named: dict[str, Any], told: str) -> None:
+    with pytest.raises(TypeError, match=told):
+        datapoint().enrich_session(*given, **named)
+
+
+def test_every_kind_of_enrichment_is_taken_wherever_something_is_added() -> None:
+    everything: dict[str, Any] = {kind: {"k": kind} for kind in KINDS}
+    tracer = datapoint()
+    with tracer.active(), tracer.span("x"):
+        assert enrich_span(**everything) is True
+        trace(event_name="y", **everything)(lambda: None)()
+        enrich_session(**everything)
+    assert tracer.enrichment == everything
+    for span in tracer.spans:
+        assert on_span(span).items() >= {(f"honeyhive_{kind}.k", kind) for kind in KINDS}
 
 
 def test_threads_add_to_a_session_at_once() -> None:
@@ -282,9 +332,29 @@ def test_the_source_is_that_of_the_environment_or_dev(monkeypatch: pytest.Monkey
 
 
 def test_what_has_no_effect_is_accepted() -> None:
-    tracer = datapoint(verbose=True, disable_http_tracing=True, test_mode=True, disable_batch=True, api_key="hh-secret")
-    assert "hh-secret" not in f"{tracer!r} {vars(tracer)}"
+    settings = {"verbose": True, "disable_http_tracing": True, "link_carrier": {}, "cache_enabled": True}
+    tracer = datapoint(**settings, test_mode=True, disable_batch=True, api_key="hh-secret", ingestion_api_key="hh-too")
+    assert "hh-" not in f"{tracer!r} {vars(tracer)}"
     assert tracer.session_id in repr(tracer)
+
+
+def test_what_is_not_known_is_refused() -> None:
+    with pytest.raises(TypeError, match="unexpected keyword argument 'sesion_name'"):
+        datapoint(sesion_name="x")
+
+
+def test_a_tracer_knows_its_ids() -> None:
+    tracer = datapoint(run_id="run-1", dataset_id="EXT-qa", datapoint_id="EXT-a")
+    assert (tracer.run_id, tracer.dataset_id, tracer.datapoint_id) == ("run-1", "EXT-qa", "EXT-a")
+    assert datapoint().run_id is None
+
+
+def test_a_span_is_started_with_attributes_and_stays_in_its_session() -> None:
+    tracer = datapoint()
+    with tracer.active(), tracer.start_span("x", attributes={"n": 1, "list": [1], "honeyhive.session_id": "y"}) as span:
+        assert otel.get_current_span() is span
+    assert on_span(tracer.spans[0]) == {"n": 1, "list": "[1]"}
+    assert (tracer.spans[0].attributes or {})["honeyhive.session_id"] == tracer.session_id
 
 
 def test_a_span_says_what_it_was_asked_to() -> None:
@@ -308,5 +378,7 @@ def test_a_run_without_a_key_imports_nothing_that_sends() -> None:
         "print([m for m in ('httpx', 'pydantic', 'honeyhive.api.client', 'google.protobuf') if m in sys.modules])"
     )
     with warnings.catch_warnings():
-        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, env={})
+        done = subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", script], capture_output=True, text=True, check=True, env={}
+        )
     assert (done.stdout.strip(), done.stderr) == ("[]", "")

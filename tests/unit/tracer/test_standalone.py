@@ -8,17 +8,20 @@ import json
 import threading
 import warnings
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 
-from honeyhive.errors import ArgumentError
+from honeyhive.errors import ArgumentError, HoneyHiveWarning
 from honeyhive.tracer import HoneyHiveTracer, current_tracer, enrich_session, flush, set_default_tracer, trace
+from honeyhive.tracer.tracer import default_tracer
 
 KEY = "hh-secret-key"
 """Nowhere but in the header."""
+
+WITHOUT_A_KEY = pytest.mark.filterwarnings("ignore:no API key:honeyhive.errors.HoneyHiveWarning")
 
 
 class Platform:
@@ -132,6 +135,55 @@ def test_the_key_may_come_from_the_environment(platform: Platform, monkeypatch: 
     assert len(platform.sent("/session/start")) == 1
 
 
+@pytest.mark.parametrize(
+    ("configuration", "key"),
+    [
+        ({"api_key": None, "ingestion_api_key": "hh_ingst_1"}, "hh_ingst_1"),
+        ({"api_key": " ", "ingestion_api_key": "hh_ingst_1"}, "hh_ingst_1"),
+        ({"ingestion_api_key": "hh_ingst_1"}, KEY),
+    ],
+)
+def test_a_key_for_ingestion_is_one_where_no_other_is_given(
+    platform: Platform, configuration: dict[str, Any], key: str
+) -> None:
+    connected(platform, **configuration).shutdown()
+    assert platform.keys == {f"Bearer {key}"}
+
+
+def test_the_key_comes_first_then_project_session_source_server_and_session_id(platform: Platform) -> None:
+    HoneyHiveTracer(KEY, "demo", "chat", "ci", platform.url).shutdown()
+    (start,) = platform.sent("/session/start")
+    session = start["session"]
+    assert (session["project"], session["session_name"], session["source"]) == ("demo", "chat", "ci")
+    tracer = HoneyHiveTracer.init(KEY, "demo", "chat", "ci", platform.url, "11111111-1111-4111-8111-111111111111")
+    tracer.shutdown()
+    assert tracer.session_id == "11111111-1111-4111-8111-111111111111"
+    assert default_tracer() is tracer
+    assert len(platform.sent("/session/start")) == 1
+    assert platform.keys == {f"Bearer {KEY}"}
+
+
+@pytest.mark.parametrize("make", [HoneyHiveTracer, HoneyHiveTracer.init])
+def test_without_a_key_each_tracer_says_where_it_is_made_that_nothing_is_sent(
+    make: Callable[..., HoneyHiveTracer],
+) -> None:
+    try:
+        for _ in range(2):
+            with pytest.warns(HoneyHiveWarning, match="no API key: nothing of this session is sent") as caught:
+                make(project="demo")
+            (warning,) = caught
+            assert warning.filename == __file__
+    finally:
+        set_default_tracer(None)
+
+
+def test_without_a_key_one_that_is_made_beside_another_says_so_and_one_made_in_a_run_does_not() -> None:
+    with HoneyHiveTracer(test_mode=True).active(), pytest.warns(HoneyHiveWarning, match="no API key"):
+        HoneyHiveTracer()
+    with HoneyHiveTracer(is_evaluation=True).active():
+        HoneyHiveTracer()
+
+
 def test_a_session_that_exists_is_not_started(platform: Platform) -> None:
     tracer = connected(platform, session_id="11111111-1111-4111-8111-111111111111")
     with tracer.span("x"):
@@ -142,7 +194,14 @@ def test_a_session_that_exists_is_not_started(platform: Platform) -> None:
 
 
 @pytest.mark.parametrize(
-    "configuration", [{"is_evaluation": True}, {"test_mode": True}, {"api_key": None}, {"api_key": " "}]
+    "configuration",
+    [
+        {"is_evaluation": True},
+        {"test_mode": True},
+        {"disable_tracing": True},
+        pytest.param({"api_key": None}, marks=WITHOUT_A_KEY),
+        pytest.param({"api_key": " ", "ingestion_api_key": ""}, marks=WITHOUT_A_KEY),
+    ],
 )
 def test_nothing_is_sent_for_a_run_for_a_test_or_without_a_key(
     platform: Platform, configuration: dict[str, Any]
@@ -162,6 +221,8 @@ def test_a_session_is_added_to_by_the_api(platform: Platform) -> None:
     tracer = connected(platform)
     tracer.enrich_session({"k": {1, 2}}, metrics={"m": 1}, outputs={"o": object()})
     tracer.enrich_session(feedback={"stars": 5}, session_id="another")
+    enrich_session("a third", {"k": 1}, tracer=tracer)
+    tracer.enrich_session("a fourth", {"k": 1}, {"stars": 5})
     tracer.enrich_session()
     tracer.shutdown()
     assert platform.sent("/events") == [
@@ -172,6 +233,8 @@ def test_a_session_is_added_to_by_the_api(platform: Platform) -> None:
             "outputs": {"o": "<builtins.object>"},
         },
         {"event_id": "another", "feedback": {"stars": 5}},
+        {"event_id": "a third", "metadata": {"k": 1}},
+        {"event_id": "a fourth", "metadata": {"k": 1}, "feedback": {"stars": 5}},
     ]
     assert tracer.enrichment == {}
 
@@ -188,6 +251,22 @@ def test_the_default_tracer_sends_what_is_traced_outside_of_any_other(platform: 
     assert flush() is True
     assert [span["name"].rpartition(".")[2] for span in platform.spans()] == ["solve"]
     assert platform.sent("/events") == [{"event_id": tracer.session_id, "metadata": {"k": 1}}]
+    tracer.shutdown()
+
+
+def test_flush_on_the_class_is_that_of_the_default_tracer(platform: Platform) -> None:
+    assert HoneyHiveTracer.flush() is True
+    tracer = HoneyHiveTracer.init(api_key=KEY, server_url=platform.url)
+    with tracer.span("x"):
+        pass
+    with HoneyHiveTracer(is_evaluation=True).active():
+        assert HoneyHiveTracer.flush() is True
+    assert [span["name"] for span in platform.spans()] == ["x"]
+    platform.status = 401
+    with tracer.span("y"):
+        pass
+    with pytest.warns(HoneyHiveWarning, match="does not get everything"):
+        assert HoneyHiveTracer.flush(timeout=10.0) is False
     tracer.shutdown()
 
 
@@ -232,6 +311,7 @@ def test_a_platform_that_refuses_is_warned_of_once_and_breaks_nothing(platform: 
         assert tracer.flush() is False
         tracer.shutdown()
     (warning,) = caught
+    assert warning.category is HoneyHiveWarning
     assert "HoneyHive does not get everything that is traced" in str(warning.message)
     assert KEY not in str(warning.message)
     assert len(tracer.session_id) == 36

@@ -15,7 +15,7 @@ from opentelemetry import trace as otel
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import StatusCode
 
-from honeyhive.tracer import HoneyHiveTracer, atrace, current_tracer, set_default_tracer, trace
+from honeyhive.tracer import HoneyHiveTracer, atrace, current_tracer, set_default_tracer, trace, trace_class
 
 
 @pytest.fixture
@@ -228,6 +228,56 @@ def test_an_awaitable_that_a_plain_function_gives_is_passed_on(tracer: HoneyHive
         return work()
 
     assert asyncio.run(start()) == 5
+
+
+class Base:
+    def inherited(self) -> int:
+        return 0
+
+
+@trace_class
+class Traced(Base):
+    constant = 5
+
+    def method(self, x: int) -> int:
+        return self._hidden(x)
+
+    async def asynchronous(self, x: int) -> int:
+        return x
+
+    @classmethod
+    def of_the_class(cls, x: int) -> str:
+        return f"{cls.__name__} {x}"
+
+    @staticmethod
+    def of_nothing(x: int) -> int:
+        return x
+
+    @property
+    def quality(self) -> int:
+        return 1
+
+    def _hidden(self, x: int) -> int:
+        return x
+
+
+def test_a_class_is_traced_by_its_own_public_methods(tracer: HoneyHiveTracer) -> None:
+    one = Traced()
+    assert (one.method(1), asyncio.run(one.asynchronous(2)), one.of_the_class(3)) == (1, 2, "Traced 3")
+    assert (Traced.of_nothing(4), one.inherited(), one.quality, Traced.constant) == (4, 0, 1, 5)
+    assert [(span.name, facts(span)["honeyhive_inputs.x"]) for span in tracer.spans] == [
+        ("Traced.method", 1),
+        ("Traced.asynchronous", 2),
+        ("Traced.of_the_class", 3),
+        ("Traced.of_nothing", 4),
+    ]
+    assert inspect.iscoroutinefunction(one.asynchronous)
+
+
+def test_the_older_home_of_the_decorators_is_there() -> None:
+    from honeyhive.tracer import custom, enrich_span
+
+    assert (custom.trace, custom.atrace, custom.enrich_span) == (trace, atrace, enrich_span)
 
 
 # --- generators ------------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builders_spans import identity, span
+from honeyhive.result import Fault
 from honeyhive.tracer import HoneyHiveTracer
 from honeyhive.tracer.usage import usage
 
@@ -81,10 +82,39 @@ def test_a_parent_that_is_not_there_or_a_ring_of_parents_is_no_matter() -> None:
     assert usage(ring) == {"tokens.input": 5}
 
 
-@pytest.mark.parametrize("bad", [-1, -0.5, math.nan, math.inf, True, "12", [1], 2**60])
-def test_a_value_that_cannot_be_right_makes_its_metric_unknown(bad: object) -> None:
-    spans = [span(1, attributes={IN: 10, OUT: 1}), span(2, attributes={IN: bad, OUT: 1})]
-    assert usage(spans) == {"tokens.output": 2}
+@pytest.mark.parametrize(
+    ("bad", "said"),
+    [
+        (-1, "-1"),
+        (-0.5, "-0.5"),
+        (math.nan, "nan"),
+        (math.inf, "inf"),
+        (True, "True"),
+        ("12", '"12"'),
+        ([1], "a list"),
+        (2**60, "1152921504606846976"),
+        pytest.param(10**5000, "an integer of 16,610 bits", id="huge"),
+    ],
+)
+def test_a_value_that_cannot_be_right_makes_its_metric_unknown(bad: object, said: str) -> None:
+    spans = [span(1, attributes={IN: 10, OUT: 1}), span(2, name="chat", attributes={IN: bad, OUT: 1})]
+    message = f'the span "chat" says that its {IN} is {said}'
+    assert usage(spans) == {"tokens.input": Fault(type="UsageError", message=message), "tokens.output": 2}
+
+
+def test_what_a_fault_quotes_is_short_and_on_one_line() -> None:
+    (fault,) = usage([span(name="a\n" * 9_000, attributes={COST: "::error::x\n" * 9_000})]).values()
+    assert isinstance(fault, Fault)
+    assert len(str(fault)) < 250
+    assert "\n" not in str(fault)
+
+
+def test_of_values_that_cannot_be_right_the_first_is_told() -> None:
+    spans = [
+        span(1, name="fine", attributes={COST: 1.0}),
+        *(span(n, name=f"bad-{n}", attributes={COST: -n}) for n in (2, 3)),
+    ]
+    assert str(usage(spans)["cost"]).startswith('UsageError: the span "bad-2" says that its gen_ai.usage.cost is -2')
 
 
 def test_a_wrong_sum_of_an_agent_is_no_matter_where_its_calls_are_known() -> None:

@@ -13,7 +13,7 @@ from typing import Any, overload
 from honeyhive.documents import plain
 from honeyhive.errors import ArgumentError, UserCodeError
 from honeyhive.experiments.evaluators.fingerprints import Described, callable_name, describe
-from honeyhive.experiments.evaluators.grades import MAX_METRIC_NAME, Answer, to_grades
+from honeyhive.experiments.evaluators.grades import MAX_METRIC_NAME, Returned, to_grades
 from honeyhive.experiments.evaluators.registry import Registered, register, registered
 from honeyhive.experiments.evaluators.settings import NAMES, Settings, read_settings
 from honeyhive.result import Fault
@@ -102,13 +102,13 @@ class DecoratedEvaluator(Described):
     def _concluded(self, values: list[Any]) -> Any:
         if len(values) == 1 and not self.settings.changes_value and not self.settings.asserts:
             return values[0]
-        answer = self.settings.settle(values)
-        if self.settings.asserts and not isinstance(answer.value, str):  # whether a label is right shows in a run
-            self._assert(answer)
-        return answer.returned()
+        settled = self.settings.settle(values)
+        if self.settings.asserts and not isinstance(settled.value, str):  # whether a label is right shows in a run
+            self._assert(settled)
+        return settled.whole()
 
-    def _assert(self, answer: Answer) -> None:
-        for metric, grade in to_grades(self.name, answer, None).items():
+    def _assert(self, settled: Returned) -> None:
+        for metric, grade in to_grades(self.name, settled, None).items():
             found = self.settings.weighed(grade)
             if isinstance(found, Fault):
                 raise AssertionError(f"{metric}: {found.message}")  # noqa: TRY004 - it is what `asserts` promises

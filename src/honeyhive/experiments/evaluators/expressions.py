@@ -19,7 +19,7 @@ from typing import Any
 
 from honeyhive.documents import shown
 from honeyhive.errors import ArgumentError
-from honeyhive.experiments.evaluators.grades import read_answer
+from honeyhive.experiments.evaluators.grades import read_returned
 from honeyhive.experiments.evaluators.registry import Registered, known
 
 MAX_LENGTH = 1_000
@@ -244,7 +244,7 @@ def _evaluator(name: str) -> Callable[..., Any]:
         if inspect.iscoroutine(value):
             value.close()
             raise TypeError(f"{name} is asynchronous, and an expression cannot wait for it")
-        return read_answer(value).value
+        return read_returned(value).value
 
     return score
 

@@ -7,7 +7,7 @@ import numbers
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeGuard
 
 from honeyhive.documents import canonical_json, shown
 from honeyhive.experiments.attempts import attempt
@@ -48,7 +48,7 @@ class EvalResult:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Answer:
+class Returned:
     """What one call of an evaluator returned, taken apart.
 
     `value` is what its own metric comes from, or a mapping of metrics; `extras` are further metrics, by their keys.
@@ -58,30 +58,32 @@ class Answer:
     note: str | None = None
     extras: Mapping[str, Any] = field(default_factory=dict)
 
-    def with_value(self, returned: Any) -> Answer:
-        """The answer once a setting has made something else of its value."""
-        made = read_answer(returned)
+    def with_value(self, value: Any) -> Returned:
+        """The same once a setting has made something else of its value."""
+        made = read_returned(value)
         return replace(made, note=joined_notes([self.note, made.note]), extras={**self.extras, **made.extras})
 
-    def returned(self) -> Any:
-        """The answer as an evaluator would return it."""
-        if self.extras:
-            note = {} if self.note is None else {"explanation": self.note}
-            return {"score": self.value, **note, **self.extras}
-        return self.value if self.note is None else (self.value, self.note)
+    def whole(self) -> Any:
+        """All of it in one value, as an evaluator would return it."""
+        noted = self.value if self.note is None else (self.value, self.note)
+        if not self.extras:
+            return noted
+        if self.note is None or _NOTES[0] in self.extras:  # a metric of that name leaves no key for the note
+            return {"score": noted, **self.extras}
+        return {"score": self.value, _NOTES[0]: self.note, **self.extras}
 
 
-def read_answer(returned: Any) -> Answer:
+def read_returned(returned: Any) -> Returned:
     """Take apart what an evaluator returned: a value, `(value, note)`, an object with a `score`, a mapping."""
     if returned is None or isinstance(returned, bool | int | float | str):
-        return Answer(value=returned)
+        return Returned(value=returned)
     if isinstance(returned, Mapping):
         return _read_mapping(returned)
     if isinstance(returned, tuple) and len(returned) == 2 and (returned[1] is None or isinstance(returned[1], str)):
         return _noted(returned[0], [returned[1]])
     if hasattr(returned, "score") and not isinstance(returned, type):
         return _noted(returned.score, [_note(getattr(returned, name, None)) for name in _NOTES])
-    return Answer(value=_unboxed(returned))
+    return Returned(value=_unboxed(returned))
 
 
 def joined_notes(notes: list[str | None]) -> str | None:
@@ -92,18 +94,18 @@ def joined_notes(notes: list[str | None]) -> str | None:
 
 def to_grade(returned: Any, expected: str | None = None) -> Grade | Fault:
     """The grade of one metric; a text is a label, right where it is the `expected` one."""
-    answer = read_answer(returned)
-    if isinstance(returned, Mapping) or answer.extras:
+    read = read_returned(returned)
+    if isinstance(returned, Mapping) or read.extras:
         return Fault(type="TypeError", message=f"gave a {type(returned).__name__}, not True/False, a number or None")
-    return _grade(answer, expected)
+    return _grade(read, expected)
 
 
-def to_grades(name: str, answer: Answer, ground_truth: Any) -> dict[str, Grade | Fault]:
+def to_grades(name: str, returned: Returned, ground_truth: Any) -> dict[str, Grade | Fault]:
     """The metrics of the evaluator called `name`: its own, and one for each key of a mapping."""
-    if isinstance(answer.value, Mapping):
-        metrics, prefix, found = answer.value, "", {}
+    if isinstance(returned.value, Mapping):
+        metrics, prefix, found = returned.value, "", {}
     else:
-        metrics, prefix, found = answer.extras, f"{name}_", {name: _own_grade(name, answer, ground_truth)}
+        metrics, prefix, found = returned.extras, f"{name}_", {name: _own_grade(name, returned, ground_truth)}
     fault = _mapping_fault(metrics, prefix) if metrics else None
     if fault is None and not metrics and not found:
         fault = Fault(type="ValueError", message="gave an empty mapping, which says nothing")
@@ -116,16 +118,16 @@ def to_grades(name: str, answer: Answer, ground_truth: Any) -> dict[str, Grade |
             found[metric] = _unheld(value)
             continue
         grade = _grade_of(value, expected)
-        found[metric] = grade if prefix else _with_note(grade, answer.note)
+        found[metric] = grade if prefix else _with_note(grade, returned.note)
     return found
 
 
-def _own_grade(name: str, answer: Answer, ground_truth: Any) -> Grade | Fault:
+def _own_grade(name: str, returned: Returned, ground_truth: Any) -> Grade | Fault:
     """The grade of the evaluator's own metric; a label that the ground truth says nothing of is no missing score."""
     expected = _expected(name, ground_truth)
-    if isinstance(answer.value, str) and expected is None and ground_truth not in (None, {}):
-        return _unheld(answer.value)
-    return _grade(answer, expected)
+    if isinstance(returned.value, str) and expected is None and ground_truth not in (None, {}):
+        return _unheld(returned.value)
+    return _grade(returned, expected)
 
 
 def _unheld(label: str) -> Fault:
@@ -136,24 +138,28 @@ def _unheld(label: str) -> Fault:
 # --- mappings --------------------------------------------------------------------------------------------------------
 
 
-def _read_mapping(returned: Mapping[Any, Any]) -> Answer:
-    """Its `score` is the evaluator's own; without one, each key is a metric. A note belongs to all of them."""
-    rest = {key: value for key, value in returned.items() if key not in _NOTES and key != "score"}
-    notes = [_note(returned.get(name)) for name in _NOTES]
+def _read_mapping(returned: Mapping[Any, Any]) -> Returned:
+    """Its `score` is the evaluator's own; without one, each key is a metric. A note belongs to all of them.
+
+    A number under the name of a note is a metric like any other: a judge of reasoning calls its score so.
+    """
+    said = [name for name in _NOTES if name in returned and not _is_number(_unboxed(returned[name]))]
+    rest = {key: value for key, value in returned.items() if key not in said and key != "score"}
+    notes = [_note(returned[name]) for name in said]
     if "score" not in returned:
-        return Answer(value=rest, note=joined_notes(notes))
+        return Returned(value=rest, note=joined_notes(notes))
     score = returned["score"]
     if isinstance(score, Mapping):
         raise TypeError(f"gave a {type(score).__name__} as its score, not True/False, a number or None")
-    scored = read_answer(score)
-    return Answer(value=scored.value, note=joined_notes([scored.note, *notes]), extras=rest)
+    scored = read_returned(score)
+    return Returned(value=scored.value, note=joined_notes([scored.note, *notes]), extras=rest)
 
 
-def _noted(value: Any, notes: list[str | None]) -> Answer:
+def _noted(value: Any, notes: list[str | None]) -> Returned:
     if isinstance(value, Mapping):
-        answer = _read_mapping(value)
-        return replace(answer, note=joined_notes([answer.note, *notes]))
-    return Answer(value=_unboxed(value), note=joined_notes(notes))
+        read = _read_mapping(value)
+        return replace(read, note=joined_notes([read.note, *notes]))
+    return Returned(value=_unboxed(value), note=joined_notes(notes))
 
 
 def _grade_of(value: Any, expected: str | None) -> Grade | Fault:
@@ -212,12 +218,12 @@ def _named(ground_truth: Any, *names: str) -> str | None:
 # --- scores ----------------------------------------------------------------------------------------------------------
 
 
-def _grade(answer: Answer, expected: str | None) -> Grade | Fault:
-    if isinstance(answer.value, str):
-        note = answer.value if answer.note is None else f"{answer.value}: {answer.note}"
-        return Grade(score=None if expected is None else answer.value == expected, note=note)
-    score = to_score(answer.value)
-    return score if isinstance(score, Fault) else Grade(score=score, note=answer.note)
+def _grade(returned: Returned, expected: str | None) -> Grade | Fault:
+    if isinstance(returned.value, str):
+        note = returned.value if returned.note is None else f"{returned.value}: {returned.note}"
+        return Grade(score=None if expected is None else returned.value == expected, note=note)
+    score = to_score(returned.value)
+    return score if isinstance(score, Fault) else Grade(score=score, note=returned.note)
 
 
 def to_score(value: Any) -> Score | Fault:
@@ -225,7 +231,7 @@ def to_score(value: Any) -> Score | Fault:
     value = _unboxed(value)
     if value is None or isinstance(value, bool):
         return value
-    if not isinstance(value, float | int | numbers.Real | Decimal):  # the usual ones first: the others are slow to ask
+    if not _is_number(value):
         return Fault(type="TypeError", message=f"gave a {type(value).__name__}, not True/False, a number or None")
     try:
         number = float(value)
@@ -236,6 +242,11 @@ def to_score(value: Any) -> Score | Fault:
     if not math.isfinite(number):
         return Fault(type="ValueError", message=f"gave {number}, which is not a finite number")
     return int(number) if number.is_integer() and abs(number) < 2**53 else number
+
+
+def _is_number(value: Any) -> TypeGuard[float | numbers.Real | Decimal]:
+    """Whether a value is true, false or a number, finite or not."""
+    return isinstance(value, float | int | numbers.Real | Decimal)  # the usual ones first: the others are slow to ask
 
 
 def _unboxed(value: Any) -> Any:

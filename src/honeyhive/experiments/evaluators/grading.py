@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from honeyhive.errors import UserCodeError
+from honeyhive.errors import ArgumentError, UserCodeError
 from honeyhive.experiments.attempts import attempt
 from honeyhive.experiments.calling import Arguments, Binding, bind_evaluator
 from honeyhive.experiments.evaluators.decorators import DecoratedEvaluator
@@ -39,11 +39,11 @@ class Evaluator:
 
         Raises whatever the user's own code in the settings raises.
         """
-        answer = self.settings.settle(values)
-        grades = to_grades(self.name, answer, ground_truth)
+        settled = self.settings.settle(values)
+        grades = to_grades(self.name, settled, ground_truth)
         if self.settings.weight is None and not self.settings.asserts:
             return grades
-        own = grades if isinstance(answer.value, Mapping) else {self.name: grades[self.name]}
+        own = grades if isinstance(settled.value, Mapping) else {self.name: grades[self.name]}
         return {**grades, **{metric: self.settings.weighed(grade) for metric, grade in own.items()}}
 
 
@@ -51,9 +51,9 @@ def to_evaluator(function: Callable[..., Any] | str, name: str | None = None) ->
     """The evaluator that a callable, a decorated one or the name of one is, under its own name unless one is given."""
     found: Any = registered(function) if isinstance(function, str) else function
     if not callable(found):
-        raise UserCodeError(
+        raise ArgumentError(
             f"an evaluator is a callable or the name of one, not a {type(found).__name__}",
-            hint="give the function itself",
+            hint="give the function itself, as in evaluators=[exact_match]",
         )
     decorated = _decorated(found)
     known = name or (decorated.name if decorated else callable_name(found))

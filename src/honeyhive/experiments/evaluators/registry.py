@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from honeyhive.errors import UserCodeError
@@ -50,18 +50,11 @@ def known(name: str) -> Registered | None:
     return _EVALUATORS.get(name) if isinstance(name, str) else None
 
 
-def registered_names() -> Iterator[str]:
-    """The names by which evaluators go."""
-    return iter(sorted(_EVALUATORS))
-
-
-def forget(name: str) -> None:
-    """Let no evaluator go by that name."""
-    registered(name)
-    del _EVALUATORS[name]
-
-
 def _near(name: str) -> str:
+    from honeyhive.experiments import ready  # noqa: PLC0415 - the ready ones are made of evaluators
+
+    if name in ready.NAMES:
+        return f"`from {ready.__name__} import {name}`, and give the evaluator in place of its name"
     near = difflib.get_close_matches(name, _EVALUATORS, n=3, cutoff=0.4)
     if near:
         return f"did you mean {', '.join(near)}?"

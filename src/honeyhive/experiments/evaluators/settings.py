@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from honeyhive.errors import ArgumentError
-from honeyhive.experiments.evaluators.grades import Answer, Grade, joined_notes, read_answer, to_score
+from honeyhive.experiments.evaluators.grades import Grade, Returned, joined_notes, read_returned, to_score
 from honeyhive.experiments.evaluators.steps import Step, read_step
 from honeyhive.experiments.evaluators.targets import Target, read_target
 from honeyhive.result import Fault
@@ -21,7 +21,7 @@ MAX_REPEATS = 100
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What is made of an evaluator's answers, in this order.
+    """What is made of the values that an evaluator returns, in this order.
 
     1. The evaluator is called `repeat` times.
     2. `transform` makes another value of each.
@@ -49,13 +49,13 @@ class Settings:
         made_of_it = (self.transform, self.aggregate, self.checker, self.target)
         return self.repeat > 1 or any(setting is not None for setting in made_of_it)
 
-    def settle(self, returned: Sequence[Any]) -> Answer:
-        """The one answer that the calls come to; raises what the settings' own code raises."""
-        answers = [read_answer(value) for value in returned]
-        if not self.changes_value and len(answers) == 1:
-            return answers[0]
-        transformed = [self._transformed(answer, value) for answer, value in zip(answers, returned, strict=True)]
-        return self._checked(self._aggregated(transformed, returned), returned)
+    def settle(self, results: Sequence[Any]) -> Returned:
+        """What the calls, which gave these results, come to; raises what the settings' own code raises."""
+        calls = [read_returned(result) for result in results]
+        if not self.changes_value and len(calls) == 1:
+            return calls[0]
+        transformed = [self._transformed(call, result) for call, result in zip(calls, results, strict=True)]
+        return self._checked(self._aggregated(transformed, results), results)
 
     def weighed(self, grade: Grade | Fault) -> Grade | Fault:
         """The grade with its weight; the fault in its place where it is not true and `asserts` is on."""
@@ -67,28 +67,28 @@ class Settings:
             return Fault(type="AssertionError", message=f"the score is {grade.score}{note}{target}")
         return grade if self.weight is None else replace(grade, weight=self.weight)
 
-    def _transformed(self, answer: Answer, returned: Any) -> Answer:
-        if answer.value is None or self.transform is None:
-            return answer
-        return answer.with_value(self.transform(value=answer.value, result=returned))
+    def _transformed(self, call: Returned, result: Any) -> Returned:
+        if call.value is None or self.transform is None:
+            return call
+        return call.with_value(self.transform(value=call.value, result=result))
 
-    def _aggregated(self, answers: Sequence[Answer], returned: Sequence[Any]) -> Answer:
-        applying = [answer for answer in answers if answer.value is not None]
+    def _aggregated(self, calls: Sequence[Returned], results: Sequence[Any]) -> Returned:
+        applying = [call for call in calls if call.value is not None]
         if self.aggregate is None or not applying:
-            return combined(answers)
-        values = [_sound(answer.value) for answer in applying]
-        around = combined([replace(answer, value=None) for answer in answers])
-        return around.with_value(self.aggregate(values=values, results=list(returned)))
+            return combined(calls)
+        values = [_sound(call.value) for call in applying]
+        around = combined([replace(call, value=None) for call in calls])
+        return around.with_value(self.aggregate(values=values, results=list(results)))
 
-    def _checked(self, answer: Answer, returned: Sequence[Any]) -> Answer:
-        if answer.value is None or (self.checker is None and self.target is None):
-            return answer
-        value = _sound(answer.value)
+    def _checked(self, one: Returned, results: Sequence[Any]) -> Returned:
+        if one.value is None or (self.checker is None and self.target is None):
+            return one
+        value = _sound(one.value)
         if self.checker is None:
-            return replace(answer, value=self.target is not None and self.target.met_by(value))
-        result = returned[0] if len(returned) == 1 else list(returned)
+            return replace(one, value=self.target is not None and self.target.met_by(value))
+        result = results[0] if len(results) == 1 else list(results)
         target = None if self.target is None else self.target.value
-        found = answer.with_value(self.checker(value=value, target=target, result=result))
+        found = one.with_value(self.checker(value=value, target=target, result=result))
         return replace(found, value=_truth(found.value))
 
     def described(self) -> dict[str, Any]:
@@ -151,21 +151,21 @@ NAMES = frozenset(_READERS)
 # --- several calls ---------------------------------------------------------------------------------------------------
 
 
-def combined(answers: Sequence[Answer]) -> Answer:
-    """One answer for several calls: the mean of numbers, the most frequent label, mappings key by key."""
-    if len(answers) == 1:
-        return answers[0]
-    keys = dict.fromkeys(key for answer in answers for key in answer.extras)
-    return Answer(
-        value=_combined_values([answer.value for answer in answers]),
-        note=joined_notes([answer.note for answer in answers]),
-        extras={key: _combined_key(key, [answer.extras for answer in answers]) for key in keys},
+def combined(calls: Sequence[Returned]) -> Returned:
+    """One for several calls: the mean of numbers, the most frequent label, mappings key by key."""
+    if len(calls) == 1:
+        return calls[0]
+    keys = dict.fromkeys(key for call in calls for key in call.extras)
+    return Returned(
+        value=_combined_values([call.value for call in calls]),
+        note=joined_notes([call.note for call in calls]),
+        extras={key: _combined_key(key, [call.extras for call in calls]) for key in keys},
     )
 
 
 def _combined_key(key: Any, mappings: Sequence[Mapping[Any, Any]]) -> Any:
     """The values that the calls gave under a key, those that gave one."""
-    return combined([read_answer(mapping[key]) for mapping in mappings if key in mapping]).returned()
+    return combined([read_returned(mapping[key]) for mapping in mappings if key in mapping]).whole()
 
 
 def _combined_values(values: Sequence[Any]) -> Any:

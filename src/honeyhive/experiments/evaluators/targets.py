@@ -13,7 +13,12 @@ from honeyhive.documents import plain, shown
 from honeyhive.errors import ArgumentError
 
 _RANGE = re.compile(r"\s*([\[(])([^,\[\]()]*),([^,\[\]()]*)([\])])\s*")
-_MEANT_AS_RANGE = re.compile(r"\s*[\[(].*,.*[\])]\s*", re.DOTALL)
+_MEANT_AS_RANGE = re.compile(r"\s*[\[\]()].*,.*[\[\]()]\s*", re.DOTALL)
+_NUMBER = r"\s*[-+]?(?:\d+\.?\d*|\.\d+|inf)\s*"
+_ONE_SIDED = rf"(?:[^\[\]()]*,[^\[\]()]*|{_NUMBER})"
+_HALF_WRITTEN = re.compile(
+    rf"\s*(?:[\[(]{_ONE_SIDED}|{_ONE_SIDED}[\])]|[\[(]{_NUMBER}(?:[;:–-]|\.{{2,3}}|\s){_NUMBER}[\])])\s*"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +82,11 @@ def read_target(written: Any) -> Target:
     """The target as it is written: a value, a list of values, or a range such as `"[0.5, 1]"` or `"(0, 1]"`."""
     if isinstance(written, str) and _MEANT_AS_RANGE.fullmatch(written):
         return Target(value=_read_interval(written))
+    if isinstance(written, str) and _HALF_WRITTEN.fullmatch(written):
+        raise ArgumentError(
+            f"the target {shown(written)} is a range half written",
+            hint=f'such as "[0.5, 1]"; as a text it goes into a list: [{shown(written)}]',
+        )
     if isinstance(written, Collection) and not isinstance(written, str) and not written:
         raise ArgumentError("the target is empty: nothing could be in it", hint='such as ["yes"] or "[0.5, 1]"')
     if isinstance(written, float) and not math.isfinite(written):

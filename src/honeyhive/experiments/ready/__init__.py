@@ -15,11 +15,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from honeyhive.errors import JudgeError
 from honeyhive.lazily import lazily
 
 if TYPE_CHECKING:
     from honeyhive.experiments.ready.documents import json_schema, json_valid
-    from honeyhive.experiments.ready.judge import JudgeError, model_graded
+    from honeyhive.experiments.ready.judge import model_graded
     from honeyhive.experiments.ready.quantities import numeric_tolerance
     from honeyhive.experiments.ready.texts import contains, exact_match, levenshtein_ratio, regex_match
 
@@ -35,11 +36,14 @@ __all__ = [
     "regex_match",
 ]
 
+_HOMES = {
+    **dict.fromkeys(("contains", "exact_match", "levenshtein_ratio", "regex_match"), f"{__name__}.texts"),
+    **dict.fromkeys(("json_schema", "json_valid"), f"{__name__}.documents"),
+    "model_graded": f"{__name__}.judge",
+    "numeric_tolerance": f"{__name__}.quantities",
+}
 
-__getattr__ = lazily(
-    __name__,
-    dict.fromkeys(("contains", "exact_match", "levenshtein_ratio", "regex_match"), f"{__name__}.texts")
-    | dict.fromkeys(("json_schema", "json_valid"), f"{__name__}.documents")
-    | dict.fromkeys(("JudgeError", "model_graded"), f"{__name__}.judge")
-    | {"numeric_tolerance": f"{__name__}.quantities"},
-)
+NAMES = tuple(_HOMES)
+"""What the ready evaluators are called."""
+
+__getattr__ = lazily(__name__, _HOMES)

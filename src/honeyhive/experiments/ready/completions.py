@@ -17,7 +17,7 @@ import stamina
 from honeyhive.api.retries import retry_after
 from honeyhive.api.transport import ssl_context
 from honeyhive.documents import compact_json, shown
-from honeyhive.errors import InputError
+from honeyhive.errors import JudgeError
 from honeyhive.experiments.ready.prompts import NoAnswerError
 
 _PASSING = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
@@ -28,17 +28,12 @@ _SHORTEST_SECRET = 8  # what stands for a key where none is needed, such as "non
 _MAX_CONNECTIONS = 100
 
 
-class JudgeError(InputError):
-    """The endpoint of a judging model cannot be reached, or refuses the request."""
+class _PassingError(Exception):
+    """What may not be there the next time: the `error` that it is on the last; `wait` is what the endpoint asks for."""
 
-    title = "No judgement"
-
-
-class _PassingError(JudgeError):
-    """One that may not be there the next time; `wait` is how long the endpoint asks us to."""
-
-    def __init__(self, message: str, *, hint: str = "", wait: float | None = None) -> None:
-        super().__init__(message, hint=hint)
+    def __init__(self, error: JudgeError, *, wait: float | None = None) -> None:
+        super().__init__(str(error))
+        self.error = error
         self.wait = wait
 
 
@@ -65,20 +60,26 @@ class Endpoint:
     async def complete(self, body: dict[str, Any], key: str | None) -> str:
         """The text of the answer's first choice; `NoAnswerError` where it has none, `JudgeError` without an answer."""
         client = await self._clients.of_this_loop()
-        async for attempt in stamina.retry_context(
-            on=_again,
-            attempts=self.attempts,
-            timeout=None,
-            wait_initial=self.first_wait,
-            wait_max=20.0,
-            wait_jitter=self.first_wait,
-        ):
-            with attempt:
-                status, headers, answer = await self._exchange(client, body, key)
-                if status != 200:
-                    raise self._refusal(status, headers, answer, key)
-                return _content(answer, self.origin, key)
+        try:
+            async for attempt in stamina.retry_context(
+                on=_again,
+                attempts=self.attempts,
+                timeout=None,
+                wait_initial=self.first_wait,
+                wait_max=20.0,
+                wait_jitter=self.first_wait,
+            ):
+                with attempt:
+                    return await self._once(client, body, key)
+        except _PassingError as last:
+            raise last.error from last.__cause__
         raise AssertionError("the last attempt returns or raises")
+
+    async def _once(self, client: httpx.AsyncClient, body: dict[str, Any], key: str | None) -> str:
+        status, headers, answer = await self._exchange(client, body, key)
+        if status != 200:
+            raise self._refusal(status, headers, answer, key)
+        return _content(answer, self.origin, key)
 
     async def _exchange(
         self, client: httpx.AsyncClient, body: dict[str, Any], key: str | None
@@ -94,9 +95,11 @@ class Endpoint:
             ):
                 return response.status_code, response.headers, await self._read(response)
         except TimeoutError as error:
-            raise _PassingError(f"{self.origin} gave no answer within {self.timeout:g} s") from error
+            late = JudgeError(f"{self.origin} gave no answer within {self.timeout:g} s")
+            raise _PassingError(late) from error
         except httpx.HTTPError as error:
-            raise _PassingError(f"{self.origin} cannot be reached: {type(error).__name__}: {error}") from error
+            unreached = JudgeError(f"{self.origin} cannot be reached: {type(error).__name__}: {error}")
+            raise _PassingError(unreached) from error
 
     async def _read(self, response: httpx.Response) -> bytes:
         body = bytearray()
@@ -106,10 +109,12 @@ class Endpoint:
                 raise JudgeError(f"{self.origin} answered with more than {_MAX_ANSWER} bytes")
         return bytes(body)
 
-    def _refusal(self, status: int, headers: httpx.Headers, answer: bytes, key: str | None) -> JudgeError:
+    def _refusal(
+        self, status: int, headers: httpx.Headers, answer: bytes, key: str | None
+    ) -> JudgeError | _PassingError:
         message = f"{self.origin} answered with status {status}: {_quoted(answer, key)}"
         if status in _PASSING:
-            return _PassingError(message, wait=retry_after(headers.get("retry-after")))
+            return _PassingError(JudgeError(message), wait=retry_after(headers.get("retry-after")))
         if 300 <= status < 400:
             return JudgeError(message, hint="it redirects elsewhere, where the key does not go: mend base_url")
         hint = "see the key, the model's name and base_url"

@@ -9,14 +9,12 @@ from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from honeyhive.documents import plain, shown
-from honeyhive.errors import ArgumentError
+from honeyhive.errors import ArgumentError, JudgeError
 from honeyhive.experiments.evaluators.grades import to_score
 from honeyhive.experiments.ready.base import Ready
-from honeyhive.experiments.ready.completions import Endpoint, JudgeError
-from honeyhive.experiments.ready.prompts import NoAnswerError, prompt, read_answer
+from honeyhive.experiments.ready.completions import Endpoint
+from honeyhive.experiments.ready.prompts import NoAnswerError, prompt, read_judgement
 from honeyhive.result import Fault
-
-__all__ = ["JudgeError", "ModelGraded", "model_graded"]
 
 _OURS = frozenset({"model", "messages", "stream", "n"})
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -60,7 +58,7 @@ class ModelGraded(Ready):
         for _ in range(self.answers):
             body = self._body(prompt(self.rubric, outputs, inputs, ground_truth, self._labels))
             try:
-                return read_answer(await self.endpoint.complete(body, key), self.choices)
+                return read_judgement(await self.endpoint.complete(body, key), self.choices)
             except NoAnswerError as error:
                 reason = str(error)
         return None, f"the judge gave no valid answer: {reason}"

@@ -33,18 +33,18 @@ def prompt(
     ]
 
 
-def read_answer(content: str, choices: Mapping[str, Any] | None) -> tuple[Any, str | None]:
+def read_judgement(content: str, choices: Mapping[str, Any] | None) -> tuple[Any, str | None]:
     """The score and the explanation that the model's text holds, or `NoAnswerError`."""
     fenced = _FENCED.fullmatch(content)
     try:
-        answer = load_json(fenced[1] if fenced else content.strip())
+        judgement = load_json(fenced[1] if fenced else content.strip())
     except Malformed as error:
         raise NoAnswerError(f"not JSON: {error.message}: {shown(content)}") from error
-    if not isinstance(answer, dict) or "score" not in answer:
+    if not isinstance(judgement, dict) or "score" not in judgement:
         raise NoAnswerError(f"no JSON object with a score: {shown(content)}")
-    said = answer.get("explanation")
+    said = judgement.get("explanation")
     explanation = said[:_MAX_EXPLANATION] if isinstance(said, str) and said.strip() else None
-    score = answer["score"]
+    score = judgement["score"]
     if choices is None:
         return _number(score), explanation
     if not isinstance(score, str) or score not in choices:

@@ -41,7 +41,7 @@ class Column:
 
     `faulty` marks where an error stands for which no worst score is known. `clusters` numbers the group of each
     datapoint, where some depend on each other. `measured` and `binary` (nothing but 0 and 1) are by run. `kind_changed`
-    is whether it is not the same metric in all of them.
+    is whether it is not the same metric in all of them. `untold` counts, by run, what says nothing of it.
     """
 
     metric: Metric
@@ -51,6 +51,7 @@ class Column:
     measured: Sequence[bool]
     binary: Sequence[bool]
     kind_changed: bool = False
+    untold: Sequence[int]
 
     @property
     def measured_everywhere(self) -> bool:
@@ -89,6 +90,7 @@ class Column:
             pairs=self.paired(draw).tested() if compared else None,
             unbounded_errors=ours.errors + theirs.errors > 0,
             kind_changed=self.kind_changed,
+            untold=max(self.untold[run] for run in draw.ours),
         )
 
     def _side(self, places: Sequence[int], runs: Sequence[int]) -> Sample:
@@ -213,6 +215,7 @@ class Pool:
             measured=[not all(map(math.isnan, scores)) for scores in by_run],
             binary=[table.all_or_nothing(metric.name) for table in self.tables],
             kind_changed=kind_changed(declared, self.tables),
+            untold=[table.untold(metric) for table in self.tables],
         )
 
     def _scores(self, of_run: RunScores) -> array[float]:
