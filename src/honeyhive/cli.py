@@ -42,7 +42,8 @@ def cli() -> None:
                      --baseline main.jsonl --thresholds 'exact: {max-drop: 0.02}'
 
     \b
-    Exit codes: 0 passed, 1 a threshold failed, 2 wrong input, 3 broken or incomplete run, 4 no decision.
+    Exit codes: 0 passed, 1 a threshold failed, 2 wrong input, 3 broken or incomplete run, 4 no decision,
+    5 not everything was sent (upload).
     """
 
 
@@ -53,7 +54,16 @@ def cli() -> None:
 @click.option("--resume", is_flag=True, help="Go on with an unfinished run file: what it holds is not run again.")
 @click.option("--retry-errors", is_flag=True, help="With --resume: run failed datapoints again.")
 @click.option("--error-file", type=options.PATH, hidden=True)
-def run(*, out: Path | None, resume: bool, retry_errors: bool, error_file: Path | None, **flags: Any) -> None:
+@click.option("--run-id", hidden=True)
+def run(
+    *,
+    out: Path | None,
+    resume: bool,
+    retry_errors: bool,
+    error_file: Path | None,
+    run_id: str | None,
+    **flags: Any,
+) -> None:
     """Run an experiment and write its run file.
 
     Exits with 0 once every datapoint has an outcome, failed ones included: judging is the business of `gate` and
@@ -69,16 +79,18 @@ def run(*, out: Path | None, resume: bool, retry_errors: bool, error_file: Path 
         raise InputError("several experiments", hint=f"choose one with --experiment: {names}")
     config = settings.experiments[0]
     target = out or Path(".honeyhive", "runs", f"{config.name}.jsonl")
-    experiment = _load_experiment(config, settings)
+    whole = Path.cwd() / target  # the user's code may go elsewhere
+    experiment = dataclasses.replace(_load_experiment(config, settings), run_id=run_id)
     client = find_client(os.environ) if error_file is None else None  # the parent that waits for us sends it itself
     with (
         console.progress_on(sys.stderr, config.name) as observer,
         _writing(target),
-        following(client, target, workers=config.max_workers) as (delivery, platform_lines),
+        _named_as_given(whole, target),
+        following(client, target, os.environ, workers=config.max_workers) as (delivery, platform_lines),
     ):
         result = run_experiment(
             experiment,
-            out=target,
+            out=whole,
             resume=resume,
             retry_errors=retry_errors,
             observer=observer,
@@ -318,8 +330,8 @@ def _load_experiment(config: ExperimentConfig, settings: Settings) -> Any:
 
 
 def _write(path: Path, text: str) -> None:
-    from honeyhive.ci.commands import neutralise
     from honeyhive.ci.publish import write_file
+    from honeyhive.documents import neutralise
 
     if path == Path("-"):
         say(neutralise(text.rstrip("\n")))
@@ -337,6 +349,17 @@ def _writing(path: Path) -> Iterator[None]:
         raise InputError(
             f"cannot be written: {error.strerror}", file=str(path), hint="see to the folder, or give another path"
         ) from error
+
+
+@contextmanager
+def _named_as_given(path: Path, given: Path) -> Iterator[None]:
+    """An error in the file at `path` names it as the user did."""
+    try:
+        yield
+    except HoneyHiveError as error:
+        if error.file == str(path):
+            error.file = str(given)
+        raise
 
 
 def _conclude(conclusion: Any, *, quiet: bool = False) -> None:

@@ -53,11 +53,23 @@ _TAIL = 64 * 1024
 COMPANIONS = ("spans", "sent")
 """What may stand beside a run file: the spans of the run, and what of it has arrived at HoneyHive."""
 
+_PREVIOUS = ".previous"
+
 
 def companion(path: Path, kind: str) -> Path:
-    """The file beside a run file: `RUN.spans.jsonl` of `RUN.jsonl`, compressed or not."""
-    name = path.name.removesuffix(".gz").removesuffix(".jsonl")
-    return path.with_name(f"{name}.{kind}.jsonl")
+    """The file beside a run file: `RUN.spans.jsonl` of `RUN.jsonl`, `RUN.jsonl.gz.spans.jsonl` of `RUN.jsonl.gz`.
+
+    That of a run file which was set aside was set aside with it.
+    """
+    name = path.name.removesuffix(_PREVIOUS)
+    aside = _PREVIOUS if name != path.name else ""
+    return path.with_name(f"{name.removesuffix('.jsonl')}.{kind}.jsonl{aside}")
+
+
+def is_companion(path: Path) -> bool:
+    """Whether the name is one of what stands beside a run file."""
+    name = path.name.removesuffix(_PREVIOUS).removesuffix(".gz")
+    return name.endswith(tuple(f".{kind}.jsonl" for kind in COMPANIONS))
 
 
 def set_aside(path: Path) -> None:
@@ -66,11 +78,11 @@ def set_aside(path: Path) -> None:
     What stands beside it goes with it.
     """
     if path.is_file() and path.stat().st_size:
-        path.replace(path.with_name(f"{path.name}.previous"))
+        path.replace(path.with_name(path.name + _PREVIOUS))
     for kind in COMPANIONS if path.name else ():
         beside = companion(path, kind)
         if beside.is_file():
-            beside.replace(beside.with_name(f"{beside.name}.previous"))
+            beside.replace(beside.with_name(beside.name + _PREVIOUS))
 
 
 class RunWriter:
@@ -296,7 +308,13 @@ class _Source:
 
 
 def _refuse_other_file(path: Path) -> None:
-    """Nobody means to replace a dataset or a module by a run file."""
+    """Nobody means to replace a dataset or a module by a run file, or what stands beside another one."""
+    if is_companion(path):
+        raise InputError(
+            "no name for a run file: what stands beside one is called so",
+            file=str(path),
+            hint="give the experiment, or --out, another name",
+        )
     if not path.is_file() or not path.stat().st_size:
         return
     try:

@@ -7,15 +7,17 @@ import functools
 import io
 import json
 import os
+import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from honeyhive.errors import DatasetError
+from honeyhive.errors import DatasetError, UserCodeError
 from honeyhive.experiments import create_external_dataset, evaluate, evaluator, generate_datapoint_id
-from honeyhive.experiments.core import RUNS
+from honeyhive.experiments.places import RUNS
 from honeyhive.experiments.printing import print_result
 from honeyhive.models.generated import ExperimentResultResponse
 from honeyhive.runfile import read_run
@@ -84,15 +86,56 @@ def test_what_fails_is_in_its_place_with_its_error() -> None:
     result = evaluate(fragile, dataset=ROWS, evaluators=[right, picky])
     a, b, c = result.datapoints
     assert (a.passed, b.passed, c.passed) == (True, False, False)
-    assert (b.error, b.outputs, b.metrics) == ("ValueError: no b today", None, [])
-    assert [(m.name, m.value, m.error) for m in c.metrics] == [
-        ("right", True, None),
-        ("picky", None, "ZeroDivisionError: division by zero"),
-    ]
+    assert str(b.error).startswith("ValueError: no b today (")
+    assert (b.outputs, b.metrics) == (None, [])
+    assert [(m.name, m.value) for m in c.metrics] == [("right", True), ("picky", None)]
+    assert str(c.metrics[1].error).startswith("ZeroDivisionError: division by zero")
     assert (result.status, result.success) == ("completed", False)
     assert result.passed == [a.datapoint_id]
     assert result.failed == [b.datapoint_id, c.datapoint_id]
     assert values(result, "picky") == [0.5]
+
+
+def test_what_crashed_is_among_those_that_failed_every_metric() -> None:
+    def always(outputs: Any) -> bool:
+        return True
+
+    def half(inputs: Any) -> Any:
+        return {"q": 1}[inputs["q"]] if inputs["q"] == "b" else 1
+
+    result = evaluate(half, dataset=ROWS, evaluators=[always])
+    detail = result.metrics.get_metric("always")
+    assert detail is not None
+    assert (detail.values, len(detail.datapoints.passed), len(detail.datapoints.failed)) == ([True, True], 2, 1)
+    assert "KeyError: 'b'" in str(result.datapoints[1].error)
+    assert "test_evaluate.py:" in str(result.datapoints[1].error)
+
+    def broken(inputs: Any) -> None:
+        raise ValueError("no")
+
+    detail = evaluate(broken, dataset=ROWS, evaluators=[always]).metrics.get_metric("always")
+    assert detail is not None
+    assert (detail.aggregate, detail.values, len(detail.datapoints.failed)) == (None, [], 3)
+
+
+def test_a_mapping_that_leaves_a_metric_out_has_failed_it() -> None:
+    def several(outputs: Any) -> Any:
+        return {"long": True} | ({"safe": True} if outputs["answer"] != "B" else {})
+
+    result = evaluate(shout, dataset=ROWS, evaluators=[several])
+    detail = result.metrics.get_metric("safe")
+    assert detail is not None
+    assert detail.datapoints.failed == result.failed == [result.datapoints[1].datapoint_id]
+
+
+def test_scores_beyond_what_a_mean_can_be_lose_no_result() -> None:
+    def huge(outputs: Any) -> float:
+        return sys.float_info.max
+
+    result = evaluate(shout, dataset=ROWS, evaluators=[huge], aggregate_function="sum")
+    detail = result.metrics.get_metric("huge")
+    assert detail is not None
+    assert (detail.aggregate, len(detail.values)) == (None, 3)
 
 
 def test_the_order_is_the_datasets_whatever_finishes_first() -> None:
@@ -296,10 +339,18 @@ def test_one_at_a_time_where_nothing_may_run_concurrently() -> None:
         ({"dataset": []}, "the dataset is empty"),
         ({"dataset": {"data": []}}, "the dataset is empty"),
         ({"dataset": {"name": "x"}}, "has no 'data'"),
-        ({"dataset": "rows.jsonl"}, "must be a list"),
+        ({"dataset": "rows.jsonl"}, "the dataset is a str, not a list"),
+        ({"dataset": 7}, "the dataset is a int, not a list"),
         ({"dataset": ["a"]}, "must be dictionaries"),
         ({"dataset_id": "ds"}, "needs an API key"),
         ({"dataset": ROWS, "max_workers": 0}, "max_workers=0"),
+        ({"dataset": ROWS, "max_workers": "4"}, "max_workers='4'"),
+        ({"dataset": ROWS, "metadata": [1]}, "metadata is a list"),
+        ({"dataset": ROWS, "evaluators": "right"}, "evaluators is a single one"),
+        ({"dataset": ROWS, "evaluators": right}, "evaluators is a single one"),
+        ({"dataset": ROWS, "evaluators": 3}, "evaluators is a int"),
+        ({"dataset": ROWS, "run_id": 7}, "run_id=7"),
+        ({"dataset": ROWS, "run_id": ""}, "run_id=''"),
         ({"dataset": ROWS, "aggregate_function": "mode"}, "aggregate_function='mode'"),
     ],
 )
@@ -336,23 +387,90 @@ def test_verbose_tells_how_far_it_is(capsys: pytest.CaptureFixture[str]) -> None
     assert "letters: 3 of 3 datapoints, 0 with errors" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8"])
+def test_no_encoding_and_no_closed_pipe_takes_the_result_away(encoding: str) -> None:
+    def broken(inputs: Any) -> None:
+        raise ValueError("schön — 数")
+
+    result = evaluate(broken, dataset=ROWS, evaluators=[right], print_results=False)
+    with io.TextIOWrapper(io.BytesIO(), encoding=encoding) as stream:
+        print_result(result, stream)
+        assert b"ValueError: sch" in stream.buffer.getvalue()  # type: ignore[attr-defined]  # it is ours
+
+    class Closed(io.StringIO):
+        def write(self, text: str) -> int:
+            raise BrokenPipeError
+
+    print_result(result, Closed())
+
+
+def test_a_judge_without_an_answer_is_told_of(capsys: pytest.CaptureFixture[str]) -> None:
+    def judge(outputs: Any) -> Any:
+        return None, "the judge gave no valid answer"
+
+    evaluate(shout, dataset=ROWS, evaluators=[judge])
+    assert "judge: no score at any datapoint (the judge gave no valid answer)" in capsys.readouterr().out
+
+
+def test_a_result_shows_itself_in_a_line() -> None:
+    result = evaluate(shout, dataset=ROWS, name="letters", print_results=False)
+    assert repr(result) == str(result) == "<ExperimentResultResponse 'letters': completed, 3 of 3 datapoints passed>"
+
+
 def test_what_is_printed_moves_no_cursor_and_hides_nothing() -> None:
     def spiteful(inputs: Any) -> Any:
         raise ValueError("\x1b[2J\x1b]0;title\x07\r[bold]gone[/bold]")
 
-    result = evaluate(spiteful, dataset=ROWS, name="\x1b[31mred\n::error::x", print_results=False)
+    def named(outputs: Any) -> Any:
+        return {"  ::stop-commands::x": 1, "::x ##[error]y": 1}
+
+    result = evaluate(spiteful, dataset=ROWS, evaluators=[named], name="\x1b[31mred\n::error::x", print_results=False)
     stream = io.StringIO()
     print_result(result, stream)
     assert "\x1b" not in stream.getvalue()
     assert "[bold]gone[/bold]" in stream.getvalue()
-    assert not any(line.startswith("::") for line in stream.getvalue().splitlines())
+    result = evaluate(shout, dataset=ROWS, evaluators=[named], print_results=False)
+    print_result(result, stream)
+    assert "stop-commands" in stream.getvalue()
+    assert not any(line.lstrip().startswith("::") or "##[" in line for line in stream.getvalue().splitlines())
 
 
 def test_every_run_has_a_file_of_its_own_whatever_it_is_called() -> None:
-    names = ["same", "same", "../../up", "a/b", "", "x" * 500]
+    names = ["same", "same", "../../up", "a/b", "", "x" * 500, "qa.spans", "qa"]
     files = [evaluate(shout, dataset=ROWS, name=name, print_results=False).run_file for name in names]
-    assert len({*files}) == len(names)
+    ids = ["nightly-1", "nightly-2", "nightly-1", "../../up", "a/b"]
+    files += [evaluate(shout, dataset=ROWS, name="n", run_id=one, print_results=False).run_file for one in ids]
+    assert len({*files}) == len(names) + len(ids)
     assert all(Path(str(file)).parent == RUNS for file in files)
+    assert all(read_run(Path(str(file))).complete for file in files)
+    assert not [*RUNS.glob("*.previous")]
+
+
+def test_runs_at_once_under_one_name_and_id_do_not_meet() -> None:
+    def run(letter: str) -> ExperimentResultResponse:
+        return evaluate(
+            lambda inputs: letter, dataset=ROWS * 1, name="same", run_id="same", print_results=False, max_workers=2
+        )
+
+    with ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(run, "abcd"))
+    assert [{datapoint.outputs for datapoint in result.datapoints} for result in results] == [{one} for one in "abcd"]
+    assert len({result.run_file for result in results}) == 4
+
+
+def test_git_does_not_see_the_runs_and_a_run_that_never_began_leaves_nothing() -> None:
+    def asks_too_much(inputs: Any, ground_truth: Any, more: Any) -> None: ...
+
+    with pytest.raises(UserCodeError):
+        evaluate(asks_too_much, dataset=ROWS)
+    assert [*RUNS.iterdir()] == []
+    assert (RUNS.parent / ".gitignore").read_text("utf-8") == "*\n"
+
+
+def test_where_no_file_can_be_written_it_says_so() -> None:
+    Path(".honeyhive").write_text("in the way")
+    with pytest.raises(ValueError, match="no run file can be written in"):
+        evaluate(shout, dataset=ROWS)
 
 
 def test_a_function_that_goes_elsewhere_does_not_take_the_run_file_with_it(tmp_path: Path) -> None:
@@ -365,7 +483,7 @@ def test_a_function_that_goes_elsewhere_does_not_take_the_run_file_with_it(tmp_p
 
     result = evaluate(wander, dataset=ROWS, evaluators=[right], max_workers=1)
     assert result.success
-    assert Path(str(result.run_file)).parent == tmp_path / RUNS
+    assert (tmp_path / str(result.run_file)).is_file()
     assert list(elsewhere.iterdir()) == []
 
 

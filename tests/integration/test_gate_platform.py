@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import UUID, uuid5
 
 import pytest
 
 from platform_server import PlatformServer
-from projects import APP, Project, new_project
+from projects import APP, Done, Project, new_project
 
 SPYING = APP.replace(
     "def double(inputs):",
@@ -98,3 +100,156 @@ def test_a_server_that_is_none_is_a_warning(project: Project) -> None:
     done = project.gate(env={"HH_API_KEY": "key", "HH_API_URL": "ftp://nowhere"})
     assert done.exit_code == 0
     assert "the runs are not on HoneyHive" in done.err
+
+
+# --- code that would write into another run --------------------------------------------------------------------------
+
+VICTIM = "99999999-9999-4999-8999-999999999999"
+FORGING = f"""
+import json, os
+from pathlib import Path
+import honeyhive.runlines as lines
+from honeyhive.tracer import current_tracer
+
+VICTIM = "{VICTIM}"
+REPORT = Path("honeyhive-report")
+header, attempt = lines.RunHeader.to_line, lines._attempt
+
+def add_spans(*sessions):
+    attributes = [[{{"key": "honeyhive.session_id", "value": {{"stringValue": one}}}}] for one in sessions]
+    span = {{"traceId": "a" * 32, "spanId": "b" * 16, "parentSpanId": None, "name": "forged", "events": [], "status": {{}},
+            "kind": "SPAN_KIND_INTERNAL", "startTimeUnixNano": "1", "endTimeUnixNano": "2"}}
+    scope = {{"scope": {{"name": "forged"}}, "spans": [{{**span, "attributes": one}} for one in attributes]}}
+    line = {{"resourceSpans": [{{"resource": {{"attributes": []}}, "scopeSpans": [scope]}}]}}
+    with (REPORT / "run.spans.jsonl").open("a") as file:
+        file.write(json.dumps(line, separators=(",", ":")) + "\\n")
+
+def trick(number):
+    pass
+
+def double(inputs):
+    trick(inputs["number"])
+    return 2 * inputs["number"]
+
+def exact(outputs, inputs, ground_truth):
+    return outputs == ground_truth
+"""
+
+
+def forge(project: Project, server: PlatformServer, app: str) -> Done:
+    """The gate on code that does something to the run's files besides."""
+    project.write("app.py", FORGING + app)
+    project.config({"max-workers": 1})
+    return project.gate(env=keys(server))
+
+
+def sent(server: PlatformServer) -> str:
+    """All that the server was sent."""
+    return json.dumps([[one.path, one.body] for one in server.requests])
+
+
+def test_a_run_file_with_the_id_of_another_run_is_neither_judged_nor_sent(
+    project: Project, server: PlatformServer
+) -> None:
+    done = forge(project, server, 'lines.RunHeader.to_line = lambda self: {**header(self), "run_id": VICTIM}\n')
+    assert project.lines()[0]["run_id"] == VICTIM
+    assert done.exit_code == 3
+    assert "that of another run" in done.error
+    assert "cannot be sent to HoneyHive" in done.err
+    assert server.requests == []
+
+
+def test_a_run_that_breaks_is_not_sent_either_where_it_is_another(project: Project, server: PlatformServer) -> None:
+    app = """
+lines.RunHeader.to_line = lambda self: {**header(self), "run_id": VICTIM}
+
+def trick(number):
+    os._exit(9)
+"""
+    assert forge(project, server, app).exit_code == 3
+    assert server.requests == []
+
+
+def test_sessions_go_by_ids_that_the_code_has_no_say_in(project: Project, server: PlatformServer) -> None:
+    app = """
+lines._attempt = lambda outcome: {**attempt(outcome), "session_id": VICTIM}
+
+def trick(number):
+    add_spans(VICTIM)
+"""
+    done = forge(project, server, app)
+    assert (done.exit_code, done.errors) == (0, [])
+    (run_id,) = server.runs
+    names = [f"{outcome['datapoint_id']}/{outcome['repeat']}" for outcome in project.outcomes()]
+    assert server.runs[run_id].value["event_ids"] == [str(uuid5(UUID(run_id), name)) for name in names]
+    assert server.sessions.keys() == set(server.runs[run_id].value["event_ids"])
+    assert VICTIM not in sent(server)
+
+
+def test_spans_of_another_session_are_left_out_and_counted(project: Project, server: PlatformServer) -> None:
+    app = """
+def trick(number):
+    own = current_tracer().session_id
+    if number == 1:
+        add_spans(own, VICTIM)
+    if number == 2:
+        add_spans(VICTIM, own)
+    if number == 3:
+        add_spans(own)
+"""
+    done = forge(project, server, app)
+    assert (done.exit_code, done.errors) == (0, [])
+    assert "5 of 5 sessions are on HoneyHive" in done.out
+    assert "a line of the spans file cannot be sent" in done.out
+    assert VICTIM not in sent(server)
+    assert len([one for one in server.spans.values() if one.value["name"] == "forged"]) == 1
+    assert {key for span in server.spans.values() for key in [span.value["name"]]} == {"double", "forged"}
+    assert server.violations == []
+
+
+@pytest.mark.parametrize(
+    "plant",
+    [
+        '(REPORT / "run.sent.jsonl").symlink_to("../secret.txt")',
+        'os.mkfifo(REPORT / "run.sent.jsonl")',
+        '(REPORT / "run.sent.jsonl").write_text(json.dumps({"type": "ledger", "server": "https://theirs.example"}))',
+    ],
+)
+def test_what_the_code_has_put_in_the_place_of_the_ledger_is_not_believed(
+    project: Project, server: PlatformServer, plant: str
+) -> None:
+    project.write("secret.txt", "a secret")
+    done = forge(project, server, f"def trick(number):\n    if number == 4:\n        {plant}\n")
+    assert (done.exit_code, done.errors) == (0, [])
+    assert "5 of 5 sessions are on HoneyHive" in done.out
+    assert (project.folder / "secret.txt").read_text() == "a secret"
+
+
+@pytest.mark.parametrize(
+    "plant",
+    [
+        'os.replace(REPORT / "run.spans.jsonl", "away"); (REPORT / "run.spans.jsonl").symlink_to("../away")',
+        'os.replace(REPORT / "run.spans.jsonl", "away"); os.mkfifo(REPORT / "run.spans.jsonl")',
+        '(REPORT / "run.sent.jsonl").mkdir()',
+    ],
+)
+def test_what_cannot_be_read_safely_is_a_warning_and_changes_no_verdict(
+    project: Project, server: PlatformServer, plant: str
+) -> None:
+    done = forge(project, server, f"def trick(number):\n    if number == 4:\n        {plant}\n")
+    assert (done.exit_code, done.errors) == (0, [])
+    assert "sent to HoneyHive" in done.err
+    assert server.spans == {}
+
+
+def test_what_is_uploaded_later_goes_by_the_same_ids(project: Project, server: PlatformServer) -> None:
+    server.fail("PUT", "/events", "500")
+    done = forge(project, server, 'lines._attempt = lambda outcome: {**attempt(outcome), "session_id": VICTIM}\n')
+    assert done.exit_code == 0
+    assert "honeyhive upload honeyhive-report/run.jsonl" in done.err
+    server.mend()
+    uploaded = project.honeyhive("upload", "honeyhive-report/run.jsonl", env=keys(server))
+    assert (uploaded.exit_code, uploaded.errors) == (0, [])
+    (run,) = server.runs.values()
+    assert len(run.value["event_ids"]) == len(server.sessions) == 5
+    assert VICTIM not in sent(server)

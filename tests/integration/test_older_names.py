@@ -76,7 +76,7 @@ def test_what_went_wrong_is_in_its_metadata() -> None:
 
     with pytest.warns(DeprecationWarning, match="older spelling"):
         result = evaluate(function=broken, dataset=ROWS, print_results=False)
-    assert result.data["metadata"] == [{"error": "ValueError: no"}] * 2
+    assert result.data["metadata"] == [{"error": "ValueError: no (test_older_names.py:75 in broken)"}] * 2
     assert result.data["output"] == [None, None]
 
 
@@ -87,7 +87,7 @@ def test_it_writes_its_data_to_a_file_named_like_the_suite() -> None:
     assert json.loads(Path("letters.json").read_text("utf-8")) == result.data
 
 
-@pytest.mark.parametrize("suite", ["../up", "a/b", "."])
+@pytest.mark.parametrize("suite", ["../up", "a/b", ".", "..", "a\0b", "pack\nage"])
 def test_a_suite_that_leads_elsewhere_writes_nothing(suite: str) -> None:
     with pytest.warns(DeprecationWarning, match="older spelling"):
         result = evaluate(function=shout, dataset=ROWS, suite=suite, print_results=False)

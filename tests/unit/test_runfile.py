@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from builders import evaluators, failed, header, room_for, scored, write_run
 from honeyhive.errors import InputError, RunFileError
 from honeyhive.result import Failed, Fault, Outcome, Scored, content_hash
-from honeyhive.runfile import RunWriter, companion, read_run, set_aside
+from honeyhive.runfile import COMPANIONS, RunWriter, companion, is_companion, read_run, set_aside
 from honeyhive.runlines import (
     MAX_LINE,
     Kept,
@@ -912,18 +912,37 @@ def test_nothing_but_a_run_file_is_ever_replaced(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "spans"),
-    [("run.jsonl", "run.spans.jsonl"), ("run.jsonl.gz", "run.spans.jsonl"), ("run", "run.spans.jsonl")],
+    [("run.jsonl", "run.spans.jsonl"), ("run.jsonl.gz", "run.jsonl.gz.spans.jsonl"), ("run", "run.spans.jsonl")],
 )
 def test_what_stands_beside_a_run_file_is_named_after_it_and_goes_with_it(
     tmp_path: Path, name: str, spans: str
 ) -> None:
     path = tmp_path / name
     assert companion(path, "spans") == tmp_path / spans
-    for file in (path, tmp_path / spans, companion(path, "sent")):
+    beside = [path, tmp_path / spans, companion(path, "sent")]
+    for file in beside:
         file.write_text("old")
     set_aside(path)
-    assert {file.name for file in tmp_path.iterdir()} == {
-        f"{name}.previous",
-        f"{spans}.previous",
-        "run.sent.jsonl.previous",
-    }
+    assert {file.name for file in tmp_path.iterdir()} == {f"{file.name}.previous" for file in beside}
+    aside = path.with_name(f"{name}.previous")
+    assert companion(aside, "spans").is_file()
+    assert companion(aside, "sent").is_file()
+
+
+def test_a_compressed_run_and_one_that_is_not_share_nothing(tmp_path: Path) -> None:
+    plain, compressed = tmp_path / "run.jsonl", tmp_path / "run.jsonl.gz"
+    for kind in COMPANIONS:
+        assert companion(plain, kind) != companion(compressed, kind)
+        assert is_companion(companion(plain, kind))
+        assert is_companion(companion(compressed, kind))
+    assert not is_companion(plain)
+    assert not is_companion(compressed)
+
+
+@pytest.mark.parametrize("name", ["qa.spans.jsonl", "qa.sent.jsonl", "qa.spans.jsonl.gz"])
+def test_a_run_file_that_would_be_called_like_what_stands_beside_another_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InputError, match="no name for a run file") as refused:
+        RunWriter.create(tmp_path / name, header())
+    assert refused.value.file == str(tmp_path / name)
+    assert "--out" in refused.value.hint
+    assert list(tmp_path.iterdir()) == []

@@ -56,7 +56,7 @@ def test_every_setting_is_a_flag_of_gate_and_every_flag_of_gate_a_setting() -> N
 
 
 def test_a_flag_of_run_that_is_no_setting_says_where_the_run_goes_or_how_it_goes_on() -> None:
-    assert flags("run") - DESCRIPTIONS.keys() == {"out", "resume", "retry-errors", "error-file"}
+    assert flags("run") - DESCRIPTIONS.keys() == {"out", "resume", "retry-errors", "error-file", "run-id"}
 
 
 @pytest.mark.parametrize("name", ACTION["inputs"])

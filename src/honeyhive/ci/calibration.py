@@ -10,10 +10,9 @@ from decimal import Context
 from pathlib import Path
 from typing import Any
 
-from honeyhive.ci.commands import neutralise
 from honeyhive.ci.runs import read_whole_run, refuse_same_run
 from honeyhive.ci.settings import Settings
-from honeyhive.documents import yaml_scalar
+from honeyhive.documents import neutralise, yaml_scalar
 from honeyhive.gate.calibration.calibrate import CalibratedCheck, Calibration, Noise, Tally, calibrate
 from honeyhive.gate.calibration.sensitivity import POWER
 from honeyhive.gate.checks import Rule

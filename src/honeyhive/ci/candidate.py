@@ -33,7 +33,7 @@ def check_candidate(path: Path, experiment: ExperimentConfig, dataset: Dataset, 
     """The run at `path`, or why it cannot be judged: not there, not whole, or not the run that was asked for."""
     expected = dataset.count * experiment.repeats
     try:
-        run = read_run(path)
+        run = _read(path, ending.run_id)
         counted = _count(run, experiment, dataset)
     except DatasetError as error:
         return broken_by(RunFileError(error.message, file=error.file, hint=error.hint), experiment.name)
@@ -69,12 +69,26 @@ def _way_on(path: Path) -> str:
     return f"what was finished is kept: go on with `honeyhive run --resume --out {os.path.relpath(path)}`, or run again"
 
 
+def _read(path: Path, run_id: str) -> RunResult:
+    """The run, where it is the one that was asked for: its id goes wherever the run is told of."""
+    if path.is_symlink():
+        raise _another_run()
+    run = read_run(path)
+    if run.run_id != run_id:
+        raise _another_run()
+    return run
+
+
+def _another_run() -> RunFileError:
+    return RunFileError("the run file is that of another run", hint="something else has written to it: run again")
+
+
 def _count(run: RunResult, experiment: ExperimentConfig, dataset: Dataset) -> Counted:
     """Count for ourselves: user code ran in the process that wrote the file."""
     expected = dataset.count * experiment.repeats
     asked = (experiment.name, dataset.sha256, dataset.limit, experiment.repeats, expected)
     if asked != (run.name, run.dataset_sha256, run.limit, run.repeats, run.expected):
-        raise RunFileError("the run file is that of another run", hint="something else has written to it: run again")
+        raise _another_run()
     seen: set[Key] = set()
     for outcome in run.outcomes:
         known = dataset.knows(outcome.datapoint_id, outcome.content_hash, outcome.tags, outcome.metadata)

@@ -7,14 +7,13 @@ See https://docs.github.com/actions/reference/workflow-commands-for-github-actio
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from enum import StrEnum
 
+from honeyhive.documents import neutralise
 from honeyhive.errors import HoneyHiveError
 
 _MAX_MESSAGE = 4_000
-_COMMAND = re.compile(r"((?:\A|[\r\n])\s*):(?=:)")
 
 
 class Level(StrEnum):
@@ -52,11 +51,6 @@ def error_annotation(error: HoneyHiveError) -> Annotation:
     place = f"{error.place}: " if error.place else ""
     message = f"{place}{error.message}{hint}"
     return Annotation(level=Level.ERROR, title=error.title, message=message, file=error.file, line=error.line)
-
-
-def neutralise(text: str) -> str:
-    """`text`, of one line or more, with every workflow command in it made plain text; the rest is left as it is."""
-    return _COMMAND.sub(r"\1: ", text).replace("##[", "# #[")
 
 
 def _data(text: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TextIO
 
-from honeyhive.ci.commands import neutralise
+from honeyhive.documents import neutralise
 from honeyhive.experiments.running import Observer, Progress
 from honeyhive.gate.metrics import Kind, default_metric
 from honeyhive.gate.scores import Sample, ScoreTable

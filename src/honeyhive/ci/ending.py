@@ -13,7 +13,8 @@ from typing import Any, NoReturn
 
 import click
 
-from honeyhive.ci.commands import Annotation, error_annotation, neutralise
+from honeyhive.ci.commands import Annotation, error_annotation
+from honeyhive.documents import neutralise
 from honeyhive.errors import Cancelled, HoneyHiveError
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from honeyhive.ci.commands import neutralise
 from honeyhive.ci.config import MOST
 from honeyhive.ci.runs import read_baseline, read_whole_run, refuse_same_run
 from honeyhive.ci.settings import Settings
+from honeyhive.documents import neutralise
 from honeyhive.gate.chance import Source
 from honeyhive.gate.checks import Reason
 from honeyhive.gate.markdown import NAME, one_line

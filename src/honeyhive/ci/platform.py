@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from honeyhive.api.connection import Connection
-from honeyhive.ci.commands import neutralise
-from honeyhive.errors import HoneyHiveError, InputError, ReportingError
+from honeyhive.documents import neutralise
+from honeyhive.errors import Cancelled, HoneyHiveError, InputError, ReportingError
+from honeyhive.runfile import is_companion
 
 if TYPE_CHECKING:  # a command without a key does not wait for what talks to the platform
     from honeyhive.api.client import HoneyHive
@@ -37,39 +38,81 @@ def find_client(
 def upload_runs(
     runs: Sequence[Path], environ: Mapping[str, str], *, project: str | None = None, server_url: str | None = None
 ) -> Iterator[str]:
-    """Send what HoneyHive does not have of these runs; a line for each of them.
+    """Send what HoneyHive does not have of these runs; a line for each of them. What stands beside one is passed over.
 
-    Raises `InputError` without a key, `ReportingError`, after the last of them, where something could not be sent.
+    Raises `InputError` without a key, and after the last of them what was wrong with those that could not be sent, or
+    not whole: with the exit code of the worst of it.
     """
     from honeyhive.experiments.platform.delivery import upload  # noqa: PLC0415 - see its import for types
 
     client = find_client(environ, project=project, server_url=server_url)
     if client is None:
         raise InputError("no API key", hint="set HH_API_KEY")
-    left = []
+    named = [run for run in runs if not is_companion(run)]
+    if not named:
+        raise InputError("no run file", file=str(runs[0]), hint="that stands beside one: give the run file itself")
+    left: list[HoneyHiveError] = []
     with client:
-        for run in runs:
-            delivered = upload(run, client, project=client.project)
+        for run in named:
+            try:
+                delivered = upload(run, client, project=client.project)
+            except Cancelled:
+                raise
+            except (OSError, HoneyHiveError) as error:
+                left.append(error if isinstance(error, HoneyHiveError) else _unreadable(run, error))
+                continue
             yield f"{run}: {told(delivered)}"
             if not delivered.complete:
-                left.append(f"{run}: {delivered.reason or 'not all of it was taken'}")
+                left.append(_incomplete(run, delivered))
     if left:
-        raise ReportingError("; ".join(left), hint="try again later: what has arrived is not sent again")
+        raise _all_of(left)
+
+
+def _unreadable(run: Path, error: OSError) -> InputError:
+    return InputError(f"cannot be read: {error.strerror}", file=str(run), hint="see to the file")
+
+
+def _incomplete(run: Path, delivered: Delivered) -> ReportingError:
+    reason = delivered.reason or "not all of it was taken"
+    return ReportingError(reason, file=str(run), hint="try again later: what has arrived is not sent again")
+
+
+def _all_of(errors: Sequence[HoneyHiveError]) -> HoneyHiveError:
+    """What went wrong with several runs as one error, which ends the command as the worst of them would."""
+    if len(errors) == 1:
+        return errors[0]
+    whole = ReportingError("; ".join(map(str, errors)))
+    codes = {error.exit_code for error in errors}
+    whole.exit_code = next(
+        code for code in (HoneyHiveError.exit_code, 2, 3, ReportingError.exit_code, *codes) if code in codes
+    )
+    return whole
 
 
 def told(delivered: Delivered) -> str:
     """How much of a run is on HoneyHive, in a line."""
     sent = f"{delivered.sessions} of {delivered.of} sessions are on HoneyHive"
-    return f"{sent}, run {delivered.run_id}" if delivered.run_id else sent
+    run = f", run {delivered.run_id}" if delivered.run_id else ""
+    lines = "a line" if delivered.left_out == 1 else f"{delivered.left_out} lines"
+    lost = f"; {lines} of the spans file cannot be sent" if delivered.left_out else ""
+    return f"{sent}{run}{lost}"
 
 
 @contextmanager
-def following(client: HoneyHive | None, run_file: Path, *, workers: int) -> Iterator[tuple[Delivery | None, list[str]]]:
-    """A delivery that a run is followed with, and after the block the lines that tell how much has arrived."""
+def following(
+    client: HoneyHive | None, run_file: Path, environ: Mapping[str, str], *, workers: int
+) -> Iterator[tuple[Delivery | None, list[str]]]:
+    """A delivery that a run is followed with, and after the block the lines that tell how much has arrived.
+
+    `run_file` is its name as the user knows it.
+    """
     if client is None:
         yield None, []
         return
-    from honeyhive.experiments.platform.delivery import Delivery  # noqa: PLC0415 - see its import for types
+    from honeyhive.experiments.platform.delivery import (  # noqa: PLC0415 - see its import for types
+        Delivery,
+        upload_command,
+    )
 
     delivery, lines = Delivery(client, project=client.project, workers=workers), list[str]()
     with client:
@@ -80,8 +123,11 @@ def following(client: HoneyHive | None, run_file: Path, *, workers: int) -> Iter
             raise
         delivered = delivery.end(cancelled=False)
     lines.append(told(delivered))
-    if not delivered.complete:
-        lines.append(f"not everything was sent ({delivered.reason}): `honeyhive upload {run_file}` sends the rest")
+    if not delivered.begun:
+        lines.append(f"nothing was sent: {delivered.reason}")
+    elif not delivered.complete:
+        command = upload_command(run_file, client, environ)
+        lines.append(f"not everything was sent ({delivered.reason}): `{command}` sends the rest")
 
 
 def send(judged: Sequence[Judged], settings: Settings, edge: Edge) -> list[ReportingError]:
@@ -103,18 +149,19 @@ def send(judged: Sequence[Judged], settings: Settings, edge: Edge) -> list[Repor
 
 def _sent(item: Judged, client: HoneyHive, edge: Edge) -> ReportingError | None:
     from honeyhive.ci.pipeline import relative  # noqa: PLC0415 - see its import for types
-    from honeyhive.experiments.platform.delivery import upload  # noqa: PLC0415 - as above
+    from honeyhive.experiments.platform.delivery import upload_as, upload_command  # noqa: PLC0415 - as above
 
+    name = item.finding.experiment
     if not item.run_file.is_file():
         return None
     try:
-        delivered = upload(item.run_file, client, project=client.project)
+        delivered = upload_as(item.run_id, item.run_file, client, project=client.project)
     except (OSError, HoneyHiveError) as error:
-        return ReportingError(f"{item.finding.experiment}: the run cannot be sent to HoneyHive: {error}")
-    edge.echo(neutralise(f"{item.finding.experiment}: {told(delivered)}"))
+        return ReportingError(f"{name}: the run cannot be sent to HoneyHive: {error}")
+    edge.echo(neutralise(f"{name}: {told(delivered)}"))
     if delivered.complete:
         return None
+    command = upload_command(relative(item.run_file, Path.cwd()), client, edge.environ)
     return ReportingError(
-        f"{item.finding.experiment}: not everything was sent to HoneyHive: {delivered.reason}",
-        hint=f"`honeyhive upload {relative(item.run_file, Path.cwd())}` sends the rest",
+        f"{name}: not everything was sent to HoneyHive: {delivered.reason}", hint=f"`{command}` sends the rest"
     )

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psutil
 
-from honeyhive.ci.commands import neutralise
+from honeyhive.documents import neutralise
 from honeyhive.errors import RunFileError
 
 _GRACE = 5.0

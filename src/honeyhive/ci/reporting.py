@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from honeyhive.ci.commands import Annotation, Level, error_annotation, neutralise
+from honeyhive.ci.commands import Annotation, Level, error_annotation
 from honeyhive.ci.pipeline import Edge, Judged, experiment_folder, make_case, relative, run_file
 from honeyhive.ci.publish import append_outputs, append_summary, write_file, write_json
 from honeyhive.ci.runs import read_baseline, read_whole_run
 from honeyhive.ci.settings import Settings
-from honeyhive.documents import Malformed, load_json
+from honeyhive.documents import Malformed, load_json, neutralise
 from honeyhive.errors import HoneyHiveError, InputError, NoDecisionError, ReportingError, RunFileError
 from honeyhive.gate import words
 from honeyhive.gate.broken import Broken, Finding

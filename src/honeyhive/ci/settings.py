@@ -28,7 +28,10 @@ from honeyhive.gate.thresholds import parse_thresholds
 from honeyhive.gate.verdict import Policies, Policy
 from honeyhive.result import RunResult
 
-FORBIDDEN_NAMES = ("GITHUB_TOKEN", "GITHUB_OUTPUT", "GITHUB_ENV", "GITHUB_STATE", "GITHUB_STEP_SUMMARY", "GITHUB_PATH")
+FORBIDDEN_NAMES = (
+    "GITHUB_TOKEN", "GITHUB_OUTPUT", "GITHUB_ENV", "GITHUB_STATE", "GITHUB_STEP_SUMMARY", "GITHUB_PATH",
+    "HH_API_KEY", "HONEYHIVE_API_KEY",
+)  # fmt: skip
 FORBIDDEN_PREFIXES = ("INPUT_", "ACTIONS_")
 NO_BASELINE = "none"
 
@@ -290,5 +293,5 @@ def _refuse_names(names: Sequence[str]) -> None:
         if name.upper() in FORBIDDEN_NAMES or name.upper().startswith(FORBIDDEN_PREFIXES):
             raise ConfigError(
                 f"pass-env: {name} is never passed to your code",
-                hint="with it, code of a pull request could act as the job",
+                hint="with it, code of a pull request could act as the job, or as you",
             )

@@ -6,6 +6,7 @@ import json
 import signal
 import sys
 import tempfile
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,9 +77,13 @@ class ReportedError:
 
 @dataclass(frozen=True, kw_only=True)
 class Ending:
-    """How the child came to its end. `exit_code` is negative for a signal, `None` where its time ran out."""
+    """How the child came to its end. `exit_code` is negative for a signal, `None` where its time ran out.
+
+    `run_id` is what its run was to be called: a run file of another id is not its work, whoever wrote it.
+    """
 
     exit_code: int | None
+    run_id: str
     time_limit: float | None = None
     error: ReportedError | None = None
 
@@ -92,16 +97,17 @@ class Ending:
         return f"the process of the run ended with exit code {self.exit_code} before it was done"
 
 
-def run_in_child(
+def run_in_child(  # noqa: PLR0913 - what to run and how, and the effects that the caller brings
     experiment: ExperimentConfig,
     settings: Settings,
     *,
+    run_id: str | None = None,
     python: Path | None = None,
     out: Path,
     environ: Mapping[str, str],
     echo: Callable[[str], None],
 ) -> Ending:
-    """Run one experiment in a child process, which leaves its run file at `out`.
+    """Run one experiment in a child process, which leaves its run file at `out`, as the run `run_id` or a new one.
 
     Each line of the child's output goes to `echo`, workflow commands made harmless. When this returns, no process
     that the child started is left. On an exception (a signal) the child is asked to end first.
@@ -109,7 +115,9 @@ def run_in_child(
     with tempfile.TemporaryDirectory(prefix="honeyhive-", ignore_cleanup_errors=True) as scratch:
         plan, error_file = Path(scratch, "plan.json"), Path(scratch, "error.json")
         plan.write_text(_plan(experiment), encoding="utf-8")
-        command = _command(experiment, settings, python or Path(sys.executable), plan, out, error_file)
+        run_id = run_id or str(uuid.uuid4())
+        command = _command(experiment, settings, python or Path(sys.executable), plan)
+        command += ["--out", str(out), "--error-file", str(error_file), "--run-id", run_id]
         exit_code = run_to_end(
             command,
             environment=child_environment(environ, settings.pass_env),
@@ -117,7 +125,8 @@ def run_in_child(
             time_limit=settings.time_limit,
             echo=echo,
         )
-        return Ending(exit_code=exit_code, time_limit=settings.time_limit, error=_reported_error(error_file))
+        error = _reported_error(error_file)
+        return Ending(exit_code=exit_code, run_id=run_id, time_limit=settings.time_limit, error=error)
 
 
 def child_environment(environ: Mapping[str, str], pass_env: Sequence[str]) -> dict[str, str]:
@@ -132,9 +141,7 @@ def _plan(experiment: ExperimentConfig) -> str:
     return json.dumps({"version": 1, "experiments": [chosen]}, ensure_ascii=False)
 
 
-def _command(
-    experiment: ExperimentConfig, settings: Settings, python: Path, plan: Path, out: Path, error_file: Path
-) -> list[str]:
+def _command(experiment: ExperimentConfig, settings: Settings, python: Path, plan: Path) -> list[str]:
     command = [
         str(python),
         "-I",
@@ -147,7 +154,6 @@ def _command(
         "--experiment",
         experiment.name,
     ]
-    command += ["--out", str(out), "--error-file", str(error_file)]
     if settings.limit is not None:
         command += ["--limit", str(settings.limit)]
     for directory in settings.python_path:

@@ -6,6 +6,7 @@ It warns once a call, and runs the very same experiment.
 from __future__ import annotations
 
 import json
+import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -36,8 +37,8 @@ class EvaluationResult(ExperimentResultResponse):
 
     def to_json(self) -> None:
         """Write `data` to `SUITE.json` in the working directory. Raises `ArgumentError` where that is no file name."""
-        if Path(self.suite).name != self.suite:
-            raise ArgumentError(f"the suite {self.suite!r} is not a file name", hint="give it one without a folder")
+        if not re.fullmatch(r"\w[\w. -]{0,200}", self.suite):
+            raise ArgumentError(f"the suite {self.suite!r} is not a file name", hint="letters and digits, no folder")
         text = json.dumps(plain(self.data), indent=4, ensure_ascii=False)
         Path(f"{self.suite}.json").write_text(text, encoding="utf-8")
 

@@ -40,6 +40,9 @@ from honeyhive.models.generated import Detail, ExperimentResultResponse, Unsent
 from honeyhive.result import RunResult
 from honeyhive.tracer import HoneyHiveTracer
 
+_MOST = 1_000
+"""So many metrics of the platform's are taken over at most."""
+
 
 def evaluate(  # noqa: PLR0913 - the signature is given to us
     function: Callable[..., Any],
@@ -163,12 +166,19 @@ def _add_platform(
         theirs = client.evaluations.get_result(result.run_id or "", aggregate_function)
     except ApiError as error:
         return [f"the metrics that HoneyHive computes could not be read: {error}"]
-    result.metrics.details += [detail for detail in theirs.metrics.details if _is_theirs(detail)]
+    ours = result.metrics.list_metrics()
+    result.metrics.details += [_theirs(detail) for detail in theirs.metrics.details[:_MOST] if _is_theirs(detail, ours)]
     return []
 
 
-def _is_theirs(detail: Detail) -> bool:
-    return detail.metric_type not in (None, "CLIENT_SIDE")
+def _is_theirs(detail: Detail, ours: Sequence[str]) -> bool:
+    """Whether the platform has computed it itself, and it says nothing of a metric that we know better."""
+    return detail.metric_type not in (None, "CLIENT_SIDE") and detail.metric_name not in ours
+
+
+def _theirs(detail: Detail) -> Detail:
+    """The platform's metric; how much it weighs is ours to say."""
+    return detail.model_copy(update={"weight": None})
 
 
 def _unsent(delivered: Delivered, client: HoneyHive, run_file: str) -> Unsent | None:

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from honeyhive.documents import in_one_line
 from honeyhive.models.generated import Datapoint1, Detail, ExperimentResultResponse
 
 _MOST = 10
@@ -83,6 +84,5 @@ def _number(value: Any) -> str:
 
 def _text(text: str) -> Text:
     """The text in one line of bounded length, with nothing in it that a terminal, or a runner, would obey."""
-    line = "".join(char if char.isprintable() else " " for char in text)
-    line = line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…"
-    return Text(f" {line}" if line.startswith("::") else line.replace("##[", "# #["))
+    line = in_one_line(text)
+    return Text(line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…")

@@ -63,9 +63,13 @@ def telemetry_off(environ: Mapping[str, str]) -> str | None:
     return next((name for name in _SWITCHES if environ.get(name, "").strip().lower() in _OFF), None)
 
 
+_LONGEST = 2_000
+
+
 def flat(found: Mapping[str, Any]) -> dict[str, str | int | bool]:
-    """The fields that are there, as the metadata of a session has them."""
-    return {name: found[name] for name in FIELDS if isinstance(found.get(name), str | int)}
+    """The fields that are there, as the metadata of a session has them; a hostile file's longest text is cut."""
+    known = {name: found[name] for name in FIELDS if isinstance(found.get(name), str | int)}
+    return {name: value[:_LONGEST] if isinstance(value, str) else value for name, value in known.items()}
 
 
 # --- the event -------------------------------------------------------------------------------------------------------

@@ -77,7 +77,8 @@ class Experiment:
                 )
             if names.count(name) > 1:
                 raise UserCodeError(
-                    f"two evaluators are called {name!r}", hint="each gives a metric of its own: rename one, or `@evaluator(name=…)`"
+                    f"two evaluators are called {name!r}",
+                    hint='each gives a metric of its own: name one, as in evaluator(function, name="other")',
                 )
 
 

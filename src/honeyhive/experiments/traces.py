@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from opentelemetry.sdk.trace import ReadableSpan
 
+from honeyhive.errors import HoneyHiveWarning, ReportingError
 from honeyhive.experiments.spanfile import open_spans
+from honeyhive.linefile import LineFile
 from honeyhive.tracer.backend import open_backend
 from honeyhive.tracer.otlp import span_line
 
@@ -16,19 +20,27 @@ _PATIENCE = 30.0
 
 
 class Traces:
-    """Takes the spans of a run from its threads."""
+    """Takes the spans of a run from its threads.
+
+    Where they cannot be written, on a full disk say, one `HoneyHiveWarning` says so, and the run goes on without: what
+    became of its datapoints is worth more than how.
+    """
 
     def __init__(self, run_file: Path, environ: Mapping[str, str]) -> None:
         """Open the spans file, and the way to the backend where the environment names one."""
-        self._file = open_spans(run_file)
+        self._file: LineFile | None = None
+        with self._warned():
+            self._file = open_spans(run_file)
         self._backend = open_backend(environ)
 
     def record(self, spans: Sequence[ReadableSpan]) -> bytes | None:
-        """Keep the spans of a datapoint; the line that the file has of them, `None` where there are none."""
+        """Keep the spans of a datapoint; the line that they are, `None` where there are none."""
         if not spans:
             return None
         line = span_line(spans)
-        self._file.append(line)
+        if self._file is not None:
+            with self._warned():
+                self._file.append(line)
         if self._backend is not None:
             self._backend.put(spans)
         return line
@@ -39,10 +51,24 @@ class Traces:
 
     def flush(self) -> None:
         """Hand what was recorded to the operating system; to be called some times a second."""
-        self._file.flush()
+        if self._file is not None:
+            with self._warned():
+                self._file.flush()
 
     def close(self) -> None:
         """Close the file, and let the backend have what it was given."""
-        self._file.close()
+        if self._file is not None:
+            with self._warned():
+                self._file.close()
         if self._backend is not None:
             self._backend.close(_PATIENCE)
+
+    @contextmanager
+    def _warned(self) -> Iterator[None]:
+        """What keeps the spans from being written is said once: a file that has failed takes nothing any more."""
+        try:
+            yield
+        except (OSError, ReportingError) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
+            message = f"the spans of this run cannot be written any more ({reason}); the run goes on without"
+            warnings.warn(message, HoneyHiveWarning, stacklevel=4)

@@ -6,6 +6,7 @@ import sys
 from contextlib import suppress
 from typing import TextIO
 
+from honeyhive.documents import in_one_line
 from honeyhive.experiments.running import Observer, Progress
 
 _EVERY = 2.0
@@ -28,6 +29,5 @@ def progress_lines(name: str, stream: TextIO | None = None) -> Observer:
 
 def tell(text: str, stream: TextIO | None = None) -> None:
     """Write a line to standard error, unless told otherwise; that nobody can hear it stops nothing."""
-    line = "".join(char if char.isprintable() else " " for char in text)
     with suppress(OSError, ValueError, AttributeError):  # closed, or there is none
-        (stream or sys.stderr).write(f" {line}\n" if line.startswith("::") else f"{line}\n")
+        (stream or sys.stderr).write(f"{in_one_line(text)}\n")

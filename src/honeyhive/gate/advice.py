@@ -165,7 +165,7 @@ _OF_CAUSES = {
     "is enough that they do not go wrong.",
     Cause.OTHER_KIND: "Run the baseline again with today's evaluator: `honeyhive run` on the default branch.",
     Cause.NO_TIME: "Set a `max` instead: a cap needs no baseline.",
-    Cause.UNTOLD: "Let an evaluator of that name give it for every datapoint, 0 where there is none; or bound the mean.",
+    Cause.UNTOLD: "Let an evaluator of that name give it for every datapoint, 0 where there is none.",
 }
 
 _WAY_OUT = {

@@ -11,9 +11,15 @@ from honeyhive.gate.metrics import Kind
 def cause_of(check: Check, comparison: Comparison) -> Cause | None:
     """The cause of one check, `None` where the reason says it all."""
     found = comparison.metrics.get(check.metric) or comparison.metrics[split(check.metric)[0]]
+    if check.reason is Reason.MISSING_METRIC:
+        return _of_missing(check, comparison, found)
+    return _of_data(check, comparison, found)
+
+
+def _of_data(check: Check, comparison: Comparison, found: MetricComparison) -> Cause | None:
     match check.reason:
-        case Reason.MISSING_METRIC:
-            return _of_missing(check, comparison, found)
+        case Reason.TOO_FEW if split(check.metric)[1] == TOTAL:
+            return Cause.UNTOLD
         case Reason.NO_BASELINE if comparison.baseline is not None:
             return Cause.NOT_IN_BASELINE
         case Reason.NOT_COMPARABLE if not found.evaluator_changed:
@@ -24,8 +30,6 @@ def cause_of(check: Check, comparison: Comparison) -> Cause | None:
             return Cause.ONLY_NUMBERS
         case Reason.ONE_PAIR if found.metric.kind is Kind.LATENCY and found.pairs is not None and found.pairs.n > 1:
             return Cause.NO_TIME
-        case Reason.TOO_FEW if split(check.metric)[1] == TOTAL:
-            return Cause.UNTOLD
         case _:
             return None
 

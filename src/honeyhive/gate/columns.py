@@ -14,7 +14,7 @@ from honeyhive.gate.student import saturated
 from honeyhive.result import BUILT_IN, LATENCY, Score
 
 MOST_METRICS = 1_000
-"""A run has no more: each is a number a datapoint, and one that makes up a name for each datapoint has as many again."""
+"""A run has no more: each takes a few bytes a datapoint, and a name for each datapoint makes as many again."""
 
 
 class Column:
@@ -56,7 +56,8 @@ class Column:
 
     def add_fault(self, row: int) -> None:
         """Count one evaluator that gave no score."""
-        reach(row, self.faults)
+        if row >= len(self.faults):
+            reach(row, self.faults)
         self.faults[row] += 1
 
     def add_label(self, row: int, score: Score, *, ground_truth: Any, note: str | None) -> None:

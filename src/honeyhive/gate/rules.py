@@ -133,13 +133,13 @@ def _bound_outcome(
     value = found.candidate.value(aggregate)
     if value is None:
         return Status.UNDECIDED, Reason.TOO_FEW
-    if rule is Rule.MIN and value < bound - TIE:
-        return Status.FAILED, Reason.BELOW_MIN
-    if rule is Rule.MAX and value > bound + TIE:
-        return Status.FAILED, Reason.ABOVE_MAX
-    if rule is Rule.MAX and aggregate == TOTAL and found.untold:  # a sum of less than all is no more than the whole
-        return Status.UNDECIDED, Reason.TOO_FEW
-    return Status.PASSED, Reason.MET
+    rules = (
+        (rule is Rule.MIN and value < bound - TIE, Status.FAILED, Reason.BELOW_MIN),
+        (rule is Rule.MAX and value > bound + TIE, Status.FAILED, Reason.ABOVE_MAX),
+        # What some datapoints do not tell is missing from the sum: that it holds shows nothing.
+        (rule is Rule.MAX and aggregate == TOTAL and found.untold > 0, Status.UNDECIDED, Reason.TOO_FEW),
+    )
+    return next(((status, reason) for holds, status, reason in rules if holds), (Status.PASSED, Reason.MET))
 
 
 def contest_check(contest: Contest, p_adjusted: float | None) -> Check:

@@ -102,12 +102,16 @@ def _range(found: MetricComparison) -> Iterator[str]:
 
 
 def _survivors(comparison: Comparison, found: MetricComparison) -> Iterator[str]:
-    """What crashed has no time and no cost, and there is no worst one: its bounds are about the others."""
+    """What crashed or does not tell has no time or cost, and there is no worst one: bounds are about the others."""
     unbounded = found.metric.kind in (Kind.LATENCY, Kind.COST)
-    if comparison.errors and unbounded and 0 < found.candidate.n < comparison.count:
+    why = [
+        *(["what went wrong has none"] if comparison.errors else []),
+        *(["some do not tell theirs"] if found.untold and found.candidate.not_applicable else []),
+    ]
+    if why and unbounded and 0 < found.candidate.n < comparison.count:
         yield (
             f"{_name(found.metric.name)} is of {found.candidate.n:,} of {_count(comparison.count, 'datapoint')}: "
-            "what went wrong has none"
+            f"{', and '.join(why)}"
         )
 
 
@@ -132,9 +136,12 @@ def _clusters(found: MetricComparison) -> Iterator[str]:
 
 def _evaluators(comparison: Comparison) -> Iterator[str]:
     changed: dict[str, list[str]] = {}
+    unevaluated: list[str] = []
     for name, found in comparison.metrics.items():
         if found.evaluator_changed:
-            changed.setdefault(found.evaluator or name, []).append(name)
+            (unevaluated if found.evaluator is None else changed.setdefault(found.evaluator, [])).append(name)
+    if unevaluated:
+        yield f"no evaluator gives {_named(unevaluated)}, as one did in the baseline: their scores are not comparable"
     for evaluator, names in changed.items():
         of_it = "" if names == [evaluator] else f" ({_named(names)})"
         yield (

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 import re
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from honeyhive.errors import HoneyHiveWarning
+from honeyhive.tracer.warning import warn
 
 if TYPE_CHECKING:  # it costs httpx, which a run without a backend does not need
     from honeyhive.tracer.sending import SpanSink
@@ -51,12 +50,12 @@ def otlp_backend(environ: Mapping[str, str]) -> Backend | None:
     url = own or f"{general.rstrip('/')}/v1/traces"
     if not _is_http(url):
         variable = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT" if own else "OTEL_EXPORTER_OTLP_ENDPOINT"
-        warnings.warn(f"{variable} is not an http address: no spans are sent there", HoneyHiveWarning, stacklevel=2)
+        warn(f"{variable} is not an http address: no spans are sent there")
         return None
     protocol = _either(environ, "PROTOCOL").lower()
     if protocol == "grpc":
         told = "OTEL_EXPORTER_OTLP_PROTOCOL is grpc, which is not spoken: http/protobuf is sent"
-        warnings.warn(told, HoneyHiveWarning, stacklevel=2)
+        warn(told)
     return Backend(
         url=url,
         headers=_headers(_either(environ, "HEADERS")),
@@ -78,7 +77,7 @@ def open_backend(environ: Mapping[str, str]) -> SpanSink | None:
         return SpanSink(backend)
     except OSError as error:
         told = f"OTEL_EXPORTER_OTLP_CERTIFICATE cannot be read ({error.strerror}): no spans are sent to {backend.host}"
-        warnings.warn(told, HoneyHiveWarning, stacklevel=2)
+        warn(told)
         return None
 
 
@@ -114,7 +113,7 @@ def _headers(text: str) -> dict[str, str]:
             found[name] = value
         else:  # not quoted: it may be a key
             told = "OTEL_EXPORTER_OTLP_HEADERS holds an entry that is no name=value; it is left out"
-            warnings.warn(told, HoneyHiveWarning, stacklevel=3)
+            warn(told)
     return found
 
 
@@ -125,6 +124,6 @@ def _timeout(text: str) -> float:
         number = math.nan
     if not 0 < number < math.inf:
         told = f"OTEL_EXPORTER_OTLP_TIMEOUT is not a time: {_TIMEOUT:g} s is taken"
-        warnings.warn(told, HoneyHiveWarning, stacklevel=3)
+        warn(told)
         return _TIMEOUT
     return number if number <= _LONGEST_IN_SECONDS else number / 1_000

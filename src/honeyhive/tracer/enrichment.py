@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from inspect import Parameter, Signature
 from typing import Any, TypedDict
 
 from opentelemetry.util.types import AttributeValue
 
-from honeyhive.errors import HoneyHiveWarning
 from honeyhive.tracer.attributes import attributes_of
+from honeyhive.tracer.warning import warn
 
 
 class Enrichment(TypedDict, total=False):
@@ -63,10 +62,10 @@ def session_enrichment(
     added = {name: value for name, value in order.bind(*given, **named).arguments.items() if value is not None}
     session_id = added.pop("session_id", None)
     if session_id is not None and not isinstance(session_id, str):
-        warnings.warn("enrich_session: the session's id is not text; nothing is added", HoneyHiveWarning, stacklevel=3)
+        warn("enrich_session: the session's id is not text; nothing is added")
         return None, {}
     for kind in [kind for kind, value in added.items() if not isinstance(value, Mapping)]:
-        warnings.warn(f"enrich_session: {kind} is not a mapping, and not added", HoneyHiveWarning, stacklevel=3)
+        warn(f"enrich_session: {kind} is not a mapping, and not added")
         del added[kind]
     return session_id, added
 

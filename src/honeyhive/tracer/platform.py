@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import os
 import threading
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
@@ -15,9 +14,14 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcess
 
 from honeyhive.api.client import HoneyHive
 from honeyhive.api.connection import Connection
-from honeyhive.errors import ApiError, HoneyHiveWarning
+from honeyhive.api.retries import Retries
+from honeyhive.errors import ApiError
 from honeyhive.tracer.attributes import written
 from honeyhive.tracer.otlp import span_line
+from honeyhive.tracer.warning import warn
+
+_TIMEOUT, _PATIENCE = 5.0, 10.0
+"""In seconds: so long may a step of an exchange take, and all tries of it, while the user's program waits."""
 
 
 class Platform:
@@ -25,7 +29,13 @@ class Platform:
 
     def __init__(self, connection: Connection) -> None:
         """Nothing is sent yet."""
-        self._client = HoneyHive(connection.api_key, connection.project, server_url=connection.server_url)
+        self._client = HoneyHive(
+            connection.api_key,
+            connection.project,
+            server_url=connection.server_url,
+            timeout=connection.timeout or _TIMEOUT,
+            retries=Retries(total=_PATIENCE),
+        )
         self._exporter = _Exporter(self)
         self._processor: SpanProcessor | None = None
         self._warning = threading.Lock()
@@ -91,7 +101,7 @@ class Platform:
         with self._warning:
             warned, self._warned = self._warned, True
         if not warned:
-            warnings.warn(f"HoneyHive does not get everything that is traced: {error}", HoneyHiveWarning, stacklevel=2)
+            warn(f"HoneyHive does not get everything that is traced: {error}")
 
 
 class _Exporter(SpanExporter):

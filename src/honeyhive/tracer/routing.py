@@ -153,6 +153,7 @@ class _Threads:
     def __init__(self) -> None:
         self._began = False
         self._original: Callable[[threading.Thread], None] | None = None
+        self._ours: Callable[[threading.Thread], None] | None = None
 
     def carry(self) -> None:
         if not ThreadingInstrumentor().is_instrumented_by_opentelemetry:
@@ -173,10 +174,12 @@ class _Threads:
                 if token is not None:
                     context.detach(token)
 
+        self._ours = run_in_context
         setattr(threading.Thread, self._where, run_in_context)
 
     def restore(self) -> None:
-        setattr(threading.Thread, self._where, self._original)
+        if getattr(threading.Thread, self._where) is self._ours:  # else somebody has put theirs around it since
+            setattr(threading.Thread, self._where, self._original)
         if self._began:
             ThreadingInstrumentor().uninstrument()
             self._began = False

@@ -7,7 +7,6 @@ import os
 import ssl
 import threading
 import time
-import warnings
 from collections.abc import Iterable, Sequence
 
 import httpx
@@ -17,10 +16,11 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, Spa
 
 from honeyhive.api.retries import Budget, Retries, retry_after
 from honeyhive.api.transport import ssl_context
-from honeyhive.errors import ApiError, ApiStatusError, ApiUnreachableError, HoneyHiveWarning
+from honeyhive.errors import ApiError, ApiStatusError, ApiUnreachableError
 from honeyhive.tracer.backend import Backend
 from honeyhive.tracer.otlp import span_line, span_protobuf
 from honeyhive.tracer.provider import process_resource
+from honeyhive.tracer.warning import warn
 
 _QUEUE = 16_384
 """Spans that may wait to be sent: a run makes them faster than most backends take them."""
@@ -70,7 +70,11 @@ class SpanBackend(SpanExporter):
         self._stop = float("inf")
         kind = "application/json" if backend.json else "application/x-protobuf"
         packed = {"content-encoding": "gzip"} if backend.gzip else {}
+        address = httpx.URL(backend.url)
+        # Whoever logs requests logs their address, which is no place for a password.
+        self._url = address.copy_with(userinfo=b"")
         self._client = httpx.Client(
+            auth=(address.username, address.password) if address.userinfo else None,
             headers={**backend.headers, "accept-encoding": "identity", "content-type": kind, **packed},
             timeout=backend.timeout,
             verify=_certificates(backend),
@@ -108,7 +112,7 @@ class SpanBackend(SpanExporter):
             raise ApiUnreachableError(f"{self._backend.host} had no more time to take what was left")
         timeout = min(self._backend.timeout, left)
         try:
-            with self._client.stream("POST", self._backend.url, content=content, timeout=timeout) as response:
+            with self._client.stream("POST", self._url, content=content, timeout=timeout) as response:
                 _read_past(response)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise ApiUnreachableError(f"{self._backend.host}: {type(error).__name__}") from error
@@ -124,7 +128,7 @@ class SpanBackend(SpanExporter):
         if not self._warned:
             self._warned = True
             told = f"spans are not sent to the OpenTelemetry backend: {error}"
-            warnings.warn(told, HoneyHiveWarning, stacklevel=2)
+            warn(told)
 
 
 def _certificates(backend: Backend) -> ssl.SSLContext:
@@ -135,6 +139,8 @@ def _certificates(backend: Backend) -> ssl.SSLContext:
 
 def _read_past(response: httpx.Response) -> None:
     """Read the answer, so that the connection can be used again; one that is too long costs the connection."""
+    if response.headers.get("content-encoding", "identity") != "identity":
+        return  # nobody has asked for it to be packed, and unpacked it may be a thousand times as long
     size = 0
     for chunk in response.iter_bytes():
         size += len(chunk)

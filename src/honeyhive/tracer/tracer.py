@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 import threading
 import uuid
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -19,12 +17,12 @@ from opentelemetry.sdk.trace import ReadableSpan
 
 from honeyhive.api.connection import Connection
 from honeyhive.documents import canonical_json
-from honeyhive.errors import HoneyHiveWarning
 from honeyhive.tracer.attributes import attribute, attributes_of
 from honeyhive.tracer.configuration import Accepted, refuse_unknown
 from honeyhive.tracer.enrichment import SessionEnrichment, session_enrichment
 from honeyhive.tracer.provider import DatapointProvider, Late
 from honeyhive.tracer.recording import Recording
+from honeyhive.tracer.warning import warn
 
 if TYPE_CHECKING:  # it costs httpx, which a run without a key does not need
     from honeyhive.tracer.platform import Platform
@@ -179,8 +177,7 @@ class HoneyHiveTracer:
         if self._platform is not None:
             self._platform.enrich(session_id or self.session_id, added)
         elif session_id not in (None, self.session_id):
-            told = f"enrich_session: {session_id} is not this tracer's session; nothing is added"
-            warnings.warn(told, HoneyHiveWarning, stacklevel=2)
+            warn(f"enrich_session: {session_id} is not this tracer's session; nothing is added")
         elif self.is_evaluation:
             with self._enriching:
                 for kind, values in added.items():
@@ -242,7 +239,7 @@ def _platform(keys: tuple[str | None, ...], project: str | None, server_url: str
     if Connection.found(os.environ, api_key=api_key, project=project, server_url=server_url) is None:
         around = current_tracer()
         if around is None or not around.is_evaluation:
-            warnings.warn(_NO_KEY, HoneyHiveWarning, stacklevel=_callers_level())
+            warn(_NO_KEY)
         return None
     from honeyhive.tracer.platform import Platform  # noqa: PLC0415 - see its import for types
 
@@ -253,14 +250,6 @@ _NO_KEY = (
     "no API key: nothing of this session is sent to HoneyHive"
     " (set HH_API_KEY, or give api_key; test_mode=True to mean it)"
 )
-
-
-def _callers_level() -> int:
-    """For a warning: how far up the stack the code is that has called into this module."""
-    frame, level = inspect.currentframe(), 0
-    while frame is not None and frame.f_globals is globals():
-        frame, level = frame.f_back, level + 1
-    return level
 
 
 # --- which is current -------------------------------------------------------------------------------------------------

@@ -19,7 +19,8 @@ from honeyhive.experiments.dataset import Dataset
 from honeyhive.gate.broken import Broken
 from honeyhive.result import Outcome, RunResult
 
-WELL = Ending(exit_code=0)
+RUN_ID = "run-1"
+WELL = Ending(exit_code=0, run_id=RUN_ID)
 QA = ExperimentConfig(name="qa", function="app:answer", dataset="qa.jsonl")
 TWICE = ExperimentConfig(name="qa", function="app:answer", dataset="qa.jsonl", repeats=2)
 
@@ -83,7 +84,7 @@ def test_every_repeat_has_to_be_there(tmp_path: Path, three: Dataset) -> None:
 
 def test_a_killed_child_leaves_an_incomplete_run_with_what_is_missing(tmp_path: Path, three: Dataset) -> None:
     path = left(tmp_path, three, ALL[0], status=None)
-    found = broken(path, three, Ending(exit_code=-9))
+    found = broken(path, three, Ending(run_id=RUN_ID, exit_code=-9))
     assert found == Broken(
         experiment="qa",
         title="Incomplete run",
@@ -109,12 +110,12 @@ def test_only_the_first_few_missing_datapoints_are_named(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("ending", "words"),
     [
-        (Ending(exit_code=None, time_limit=61.5), "the run was ended after 61.5 s, its time limit"),
-        (Ending(exit_code=-11), "the process of the run was killed by SIGSEGV"),
-        (Ending(exit_code=-60), "the process of the run was killed by signal 60"),
-        (Ending(exit_code=0), "the process of the run ended with exit code 0 before it was done"),
+        (Ending(run_id=RUN_ID, exit_code=None, time_limit=61.5), "the run was ended after 61.5 s, its time limit"),
+        (Ending(run_id=RUN_ID, exit_code=-11), "the process of the run was killed by SIGSEGV"),
+        (Ending(run_id=RUN_ID, exit_code=-60), "the process of the run was killed by signal 60"),
+        (Ending(run_id=RUN_ID, exit_code=0), "the process of the run ended with exit code 0 before it was done"),
         (
-            Ending(exit_code=70, error=ReportedError(message="OSError: no space left")),
+            Ending(run_id=RUN_ID, exit_code=70, error=ReportedError(message="OSError: no space left")),
             "the process of the run ended with exit code 70 before it was done: OSError: no space left",
         ),
     ],
@@ -131,7 +132,9 @@ def test_all_outcomes_and_no_end_is_not_whole(tmp_path: Path, three: Dataset) ->
     assert (found.finished, found.exit_code) == (3, 3)
 
 
-@pytest.mark.parametrize("ending", [Ending(exit_code=1), Ending(exit_code=None, time_limit=1)])
+@pytest.mark.parametrize(
+    "ending", [Ending(run_id=RUN_ID, exit_code=1), Ending(run_id=RUN_ID, exit_code=None, time_limit=1)]
+)
 def test_a_whole_file_of_a_child_that_ended_badly_is_not_believed(
     tmp_path: Path, three: Dataset, ending: Ending
 ) -> None:
@@ -168,14 +171,14 @@ def test_what_stands_in_the_place_of_the_run_file_is_not_waited_for(tmp_path: Pa
 def test_input_that_the_child_refused_is_wrong_input(
     tmp_path: Path, three: Dataset, said: ReportedError, message: str
 ) -> None:
-    found = broken(tmp_path / "run.jsonl", three, Ending(exit_code=2, error=said))
+    found = broken(tmp_path / "run.jsonl", three, Ending(run_id=RUN_ID, exit_code=2, error=said))
     assert (found.exit_code, found.message, found.hint) == (2, message, "mend it")
     assert found.title == (said.title or "Wrong input")
 
 
 def test_an_exit_with_2_that_says_nothing_or_comes_late_is_a_broken_run(tmp_path: Path, three: Dataset) -> None:
-    assert broken(tmp_path / "run.jsonl", three, Ending(exit_code=2)).exit_code == 3
-    late = Ending(exit_code=2, error=ReportedError(message="no"))
+    assert broken(tmp_path / "run.jsonl", three, Ending(run_id=RUN_ID, exit_code=2)).exit_code == 3
+    late = Ending(run_id=RUN_ID, exit_code=2, error=ReportedError(message="no"))
     assert broken(left(tmp_path, three, ALL[0], status=None), three, late).exit_code == 3
 
 
@@ -218,6 +221,10 @@ def rename(lines: Lines) -> None:
     lines[0]["name"] = "other"
 
 
+def take_the_id_of_another_run(lines: Lines) -> None:
+    lines[0]["run_id"] = "55aeb984-30c1-496e-8d58-afe7e3ae7b52"
+
+
 def change_the_dataset(lines: Lines) -> None:
     lines[0]["dataset"] |= {"sha256": "1" * 64}
 
@@ -248,7 +255,16 @@ def write_text(lines: Lines) -> None:
 
 TAMPERED = [
     *(drop_one, drop_one_and_expect_less, invent_one, edit_one, repeat_one, double_one, miscount, rename),
-    *(change_the_dataset, claim_a_limit, claim_repeats, forget_the_header, add_a_header, write_nan, write_text),
+    *(
+        take_the_id_of_another_run,
+        change_the_dataset,
+        claim_a_limit,
+        claim_repeats,
+        forget_the_header,
+        add_a_header,
+        write_nan,
+        write_text,
+    ),
 ]
 
 
@@ -269,6 +285,13 @@ def test_a_run_file_that_was_tampered_with_is_never_judged(
 @pytest.mark.parametrize("text", ["", "\n", "{}\n", "PASSED\n", '{"type": "run"}\n', "\x00" * 100])
 def test_what_is_no_run_file_is_never_judged(tmp_path: Path, three: Dataset, text: str) -> None:
     (tmp_path / "run.jsonl").write_text(text)
+    assert broken(tmp_path / "run.jsonl", three).exit_code == 3
+
+
+def test_a_link_in_the_place_of_the_run_file_is_never_judged(tmp_path: Path, three: Dataset) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    whole = left(tmp_path / "elsewhere", three, *ALL)
+    (tmp_path / "run.jsonl").symlink_to(whole)
     assert broken(tmp_path / "run.jsonl", three).exit_code == 3
 
 

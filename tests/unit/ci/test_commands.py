@@ -8,7 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from honeyhive.ci.commands import Annotation, Level, error_annotation, neutralise
+from honeyhive.ci.commands import Annotation, Level, error_annotation
+from honeyhive.documents import neutralise
 from honeyhive.errors import ConfigError, HoneyHiveError
 
 parts = st.sampled_from(["::", ":", "##[", "#", "[", "]", "error", "set-output name=a", " ", "\t", "\r", "\n", "\x0b"])

@@ -91,7 +91,7 @@ def test_a_run_ends_as_the_platform_knows_it(status: str | None, told: str) -> N
 
 def test_a_session_has_the_ids_and_no_metadata_of_the_users_hides_them() -> None:
     run = a_run(metadata={"run_id": "mine", "source": "mine", "team": "bees"}, git=GIT)
-    body = run.session(scored(inputs={"q": "a"}), b"")
+    body = run.session(scored(inputs={"q": "a"}), "s-1", b"")
     assert body["metadata"] == {"branch": "main", "is_dirty": False, "pr_number": 7, "team": "bees", **IDS}
     assert body["inputs"] == {"q": "a"}
     assert (body["session_id"], body["session_name"], body["source"]) == ("s-1", "qa", "evaluation")
@@ -101,18 +101,18 @@ def test_a_session_has_the_ids_and_no_metadata_of_the_users_hides_them() -> None
 
 def test_a_session_begins_with_its_first_span() -> None:
     spans = span_line([span(1), span(2, attributes={"said": '"startTimeUnixNano":"1"'})])
-    assert a_run(project="p").session(scored(), spans)["start_time"] == 1_795_329_672_728
-    assert a_run(project="p").session(scored(), spans)["project"] == "p"
+    assert a_run(project="p").session(scored(), "s-1", spans)["start_time"] == 1_795_329_672_728
+    assert a_run(project="p").session(scored(), "s-1", spans)["project"] == "p"
 
 
 def test_repeats_are_told_apart() -> None:
-    assert a_run(repeats=2).session(scored(repeat=1), b"")["metadata"]["repeat"] == 1
-    assert "repeat" not in a_run().session(scored(), b"")["metadata"]
+    assert a_run(repeats=2).session(scored(repeat=1), "s-1", b"")["metadata"]["repeat"] == 1
+    assert "repeat" not in a_run().session(scored(), "s-1", b"")["metadata"]
 
 
 @pytest.mark.parametrize(("inputs", "told"), [("text", {"inputs": "text"}), (None, {}), ({1: "a"}, {"1": "a"})])
 def test_inputs_are_an_object(inputs: Any, told: dict[str, Any]) -> None:
-    assert a_run().session(scored(inputs=inputs), b"")["inputs"] == told
+    assert a_run().session(scored(inputs=inputs), "s-1", b"")["inputs"] == told
 
 
 # --- what became of them ---------------------------------------------------------------------------------------------
@@ -146,7 +146,7 @@ def test_a_failure_is_told_with_the_metadata_that_there_was() -> None:
     run = a_run(git={"branch": "main"})
     body = run.event_update(failed(), "s-1")
     assert body == {"event_id": "s-1", "metadata": {**IDS, "branch": "main", "error": "ValueError: no answer"}}
-    assert run.session(failed(), b"")["error"] == "ValueError: no answer"
+    assert run.session(failed(), "s-1", b"")["error"] == "ValueError: no answer"
 
 
 def test_evaluators_that_failed_are_named() -> None:
@@ -186,7 +186,7 @@ def test_whatever_the_users_values_are_the_ids_are_ours_and_all_of_it_is_json(
         if fails
         else scored(inputs=inputs, output=output, ground_truth=truth, enrichment={"metadata": {}})
     )
-    session, update = run.session(outcome, b""), run.event_update(outcome, "s-1")
+    session, update = run.session(outcome, "s-1", b""), run.event_update(outcome, "s-1")
     assert {key: session["metadata"][key] for key in IDS} == IDS
     assert update["event_id"] == "s-1"
     for body in (session, update, run.create_request().to_wire(), run.update_request("completed", []).to_wire()):

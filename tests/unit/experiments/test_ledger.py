@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -29,7 +29,7 @@ def session(name: str, steps: int = 3, platform_id: str | None = None) -> Sent:
 
 
 def test_it_stands_beside_the_run_file(tmp_path: Path) -> None:
-    with Ledger.beside(tmp_path / "qa.jsonl.gz", SERVER) as ledger:
+    with Ledger.beside(tmp_path / "qa.jsonl", SERVER) as ledger:
         assert ledger.path == tmp_path / "qa.sent.jsonl"
 
 
@@ -152,3 +152,64 @@ def test_a_full_disk_is_told_and_leaves_no_half_a_line(path: Path, room: int) ->
         ledger.arrived(session("c"))
     with Ledger(path, SERVER) as again:
         assert [sent.session for sent in again.sent()] == ["a", "c"]
+
+
+# --- what somebody else has put there --------------------------------------------------------------------------------
+
+
+def a_link(path: Path) -> None:
+    path.with_name("elsewhere").write_text("theirs")
+    path.symlink_to(path.with_name("elsewhere"))
+
+
+def a_folder(path: Path) -> None:
+    path.mkdir()
+
+
+def a_pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+@pytest.mark.parametrize("put", [a_link, a_folder, a_pipe])
+def test_what_is_no_file_of_its_own_is_neither_read_nor_written_to(path: Path, put: Callable[[Path], None]) -> None:
+    put(path)
+    with pytest.raises(ReportingError) as refused:
+        Ledger(path, SERVER)
+    assert refused.value.file == str(path)
+    if path.is_symlink():
+        assert path.read_text() == "theirs"
+
+
+@pytest.mark.parametrize("put", [a_link, a_pipe])
+def test_anew_it_takes_the_place_of_whatever_is_there(tmp_path: Path, put: Callable[[Path], None]) -> None:
+    put(tmp_path / "run.sent.jsonl")
+    with Ledger.anew(tmp_path / "run.jsonl", SERVER, vouched_for="r-1") as ledger:
+        ledger.arrived(session("a"))
+    assert not ledger.path.is_symlink()
+    if put is a_link:
+        assert (tmp_path / "elsewhere").read_text() == "theirs"
+
+
+def test_anew_it_does_not_take_a_folder_away(tmp_path: Path) -> None:
+    (tmp_path / "run.sent.jsonl").mkdir()
+    with pytest.raises(ReportingError, match="in the way"):
+        Ledger.anew(tmp_path / "run.jsonl", SERVER, vouched_for="r-1")
+
+
+def test_anew_it_believes_nothing_that_an_earlier_one_said_and_remembers_whose_run_it_is(tmp_path: Path) -> None:
+    with Ledger(tmp_path / "run.sent.jsonl", "https://theirs.example") as forged:
+        forged.run_created("r-2")
+        forged.arrived(session("a", 3, "p-2"))
+    with Ledger.anew(tmp_path / "run.jsonl", SERVER, vouched_for="r-1") as ledger:
+        assert (ledger.platform_run_id, ledger.sent()) == (None, [])
+    with Ledger.beside(tmp_path / "run.jsonl", SERVER) as again:
+        assert again.vouched_for == "r-1"
+
+
+def test_a_line_longer_than_ours_is_refused_before_it_fills_the_memory(path: Path) -> None:
+    Ledger(path, SERVER).close()
+    with path.open("ab") as file:
+        file.write(b'{"type":"session","session":"' + b"x" * 100_000)
+    with pytest.raises(InputError) as refused:
+        Ledger(path, SERVER)
+    assert refused.value.place == f"{path}:2"

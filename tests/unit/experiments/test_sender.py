@@ -40,7 +40,7 @@ def session(number: int, *spans: bytes) -> Session:
     outcome = Scored(
         index=number, datapoint_id=f"EXT-{number}", session_id=f"s-{number}", content_hash="", output=number, scores={}
     )
-    return Session(outcome=outcome, spans=spans)
+    return Session(outcome=outcome, session_id=f"s-{number}", spans=spans)
 
 
 def sender(ledger: Ledger, handler: Handler, *, concurrency: int = 1) -> Sender:

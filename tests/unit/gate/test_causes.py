@@ -51,6 +51,10 @@ CASES: dict[Cause, tuple[RunResult, RunResult | None, dict[str, Any], Reason]] =
         *(run(INSTANT), run(INSTANT)),
         *({"latency_ms": {"max-increase": "10%"}}, Reason.ONE_PAIR),
     ),
+    Cause.UNTOLD: (
+        *(run([scored("EXT-0", cost=0.5), scored("EXT-1", {"index": 1})]), None),
+        *({"cost.total": {"max": 2}}, Reason.TOO_FEW),
+    ),
 }
 
 

@@ -14,10 +14,12 @@ from hypothesis import strategies as st
 from builders import run, scored
 from builders_verdict import CRASH, FAULT, Given, judged, only_check, pass_fail, scores
 from honeyhive.gate.checks import Check, Reason, Rule, Status
+from honeyhive.gate.comparison import compare
 from honeyhive.gate.metrics import Direction, Kind
 from honeyhive.gate.plan import plan
 from honeyhive.gate.planning import repeats_for_rate, repeats_for_score
-from honeyhive.gate.verdict import Policies, Policy
+from honeyhive.gate.thresholds import parse_thresholds, with_default_errors
+from honeyhive.gate.verdict import Case, Policies, Policy, judge
 from honeyhive.result import EvaluatorRef, RunResult
 
 FAILED, PASSED, UNDECIDED = Status.FAILED, Status.PASSED, Status.UNDECIDED
@@ -545,6 +547,76 @@ def test_a_metric_and_its_aggregates_are_checks_of_their_own() -> None:
         ("cost.total", FAILED),
         ("cost.median", PASSED),
     ]
+
+
+def told(*given: Any, **header: Any) -> RunResult:
+    """A run in which each datapoint tells so much of its cost; `...` where it tells nothing of it."""
+    outcomes = [
+        scored(f"EXT-{at}", {"index": at}, **({} if one is ... else {"cost": one})) for at, one in enumerate(given)
+    ]
+    return run(outcomes, **({"evaluators": ()} | header))
+
+
+@pytest.mark.parametrize(
+    ("given", "rules", "expected"),
+    [
+        ([1.0, 2.0], {"max": 9}, (PASSED, Reason.MET)),
+        ([1.0, ...], {"max": 9}, (UNDECIDED, Reason.TOO_FEW)),
+        ([..., 1.0], {"max": 0.5}, (FAILED, Reason.ABOVE_MAX)),
+        ([1.0, ...], {"min": 0.5}, (PASSED, Reason.MET)),
+        ([1.0, None], {"max": 9}, (PASSED, Reason.MET)),
+        ([1.0, 0.0], {"max": 9}, (PASSED, Reason.MET)),
+        ([..., ...], {"max": 9}, (FAILED, Reason.MISSING_METRIC)),
+    ],
+)
+def test_a_total_of_which_some_datapoints_tell_nothing_is_not_known_to_hold(
+    given: Sequence[Any], rules: dict[str, Any], expected: tuple[Status, Reason]
+) -> None:
+    assert outcome(only_check(told(*given), None, **{"cost.total": rules})) == expected
+    mean = only_check(told(*given), None, cost=rules)
+    assert mean.reason is not Reason.TOO_FEW, "a mean is of those that tell it"
+
+
+def test_a_total_is_not_known_where_one_of_the_repeats_tells_nothing() -> None:
+    once, again = scored("EXT-0", cost=1.0), scored("EXT-0", {"repeat": 1})
+    check = only_check(run([once, again], repeats=2), None, **{"cost.total": {"max": 9}})
+    assert outcome(check) == (UNDECIDED, Reason.TOO_FEW)
+
+
+@pytest.mark.parametrize(("broke", "expected"), [(CRASH, (PASSED, Reason.MET)), (FAULT, (UNDECIDED, Reason.TOO_FEW))])
+def test_a_total_is_of_what_did_not_crash_and_not_of_costs_that_are_lost(
+    broke: Exception, expected: tuple[Status, Reason]
+) -> None:
+    assert outcome(only_check(scores("cost", [1.0, 2.0, broke]), None, **{"cost.total": {"max": 9}})) == expected
+
+
+def test_a_total_counts_an_error_as_the_worst_score_where_that_is_known() -> None:
+    broke = scores("m", [2.0, FAULT])
+    check = only_check(broke, None, **{"m.total": {"max": 9, "range": [0, 5], "direction": "lower"}})
+    assert (outcome(check), check.candidate) == ((PASSED, Reason.MET), 7.0)
+
+
+def test_a_total_of_times_is_of_all_that_took_any() -> None:
+    candidate = run([scored("EXT-0"), scored("EXT-1", {"index": 1, "duration_ms": None})])
+    assert outcome(only_check(candidate, None, **{"latency_ms.total": {"max": "2s"}})) == (UNDECIDED, Reason.TOO_FEW)
+    untold = {name: found.untold for name, found in compare(candidate, None).metrics.items()}
+    assert untold == {"latency_ms": 1, "errors": 0}
+
+
+def test_a_total_that_is_not_known_says_what_to_do() -> None:
+    check = only_check(told(1.0, ...), None, **{"cost.total": {"max": 9}})
+    assert check.message == (
+        "cost.total 1 (allowed ≤ 9): some datapoints do not tell theirs, so that the total may be larger"
+    )
+    assert check.advice == "Let an evaluator of that name give it for every datapoint, 0 where there is none."
+
+
+def test_costs_that_are_lost_are_errors_and_fail_the_run_as_such() -> None:
+    candidate, baseline = scores("cost", [1.0] * 20 + [FAULT] * 180), scores("cost", [1.0] * 200)
+    rules = with_default_errors(parse_thresholds({"cost": {"max-increase": "1%"}}))
+    (verdict,) = judge([Case(experiment="qa", comparison=compare(candidate, baseline), thresholds=rules)])
+    assert verdict.exit_code == 1
+    assert ("errors", FAILED, Reason.ABOVE_MAX) in [(check.metric, *outcome(check)) for check in verdict.checks]
 
 
 def test_an_aggregate_of_errors_of_unknown_worth_is_open() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import tracemalloc
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from builders import evaluators, failed, header, run, scored, write_run
 from builders_verdict import judged
+from honeyhive.errors import NoDecisionError, RunFileError
 from honeyhive.gate.checks import Check, Reason, Rule, Status
 from honeyhive.gate.comparison import compare
 from honeyhive.gate.metrics import Kind, Metric, default_metric
@@ -208,6 +209,61 @@ def test_a_metric_of_which_no_evaluator_is_known_has_not_changed() -> None:
     assert not compare(graded("rouge", "1"), None).metrics["m"].evaluator_changed
 
 
+def priced(*names: str, metric: str = "cost", score: float = 0.5) -> RunResult:
+    """A run whose header names these evaluators, with a metric that is one of them, or nobody's."""
+    return run(
+        [scored(f"EXT-{at:04}", {"index": at}, **{metric: score}) for at in range(3)], evaluators=evaluators(*names)
+    )
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "changed"),
+    [
+        (("correct",), ("correct", "cost"), True),
+        (("correct", "cost"), ("correct",), True),
+        ((), ("cost",), True),
+        (("cost",), (), True),
+        (("cost",), ("cost",), False),
+        (("correct",), ("correct",), False),
+        (("correct",), (), False),
+        ((), ("correct",), False),
+        ((), (), False),
+    ],
+)
+@pytest.mark.parametrize("metric", ["cost", "tokens.output"])
+def test_a_cost_of_an_evaluator_is_not_one_of_the_spans(
+    metric: str, ours: tuple[str, ...], theirs: tuple[str, ...], changed: bool
+) -> None:
+    candidate, baseline = (
+        priced(*(metric if name == "cost" else name for name in names), metric=metric) for names in (ours, theirs)
+    )
+    found = compare(candidate, baseline).metrics
+    assert found[metric].evaluator_changed is changed
+    assert not any(found[name].evaluator_changed for name in ("latency_ms", "errors"))
+
+
+def test_a_cost_that_is_of_no_evaluator_any_more_is_not_compared() -> None:
+    baseline, cheaper = priced("correct", "cost"), priced("correct", score=0.1)
+    check = only_check(cheaper, baseline, {"cost": {"max-increase": "1%"}})
+    assert (check.status, check.reason) == (Status.UNDECIDED, Reason.NOT_COMPARABLE)
+    assert list(warnings_of(compare(cheaper, baseline))) == [
+        "no evaluator gives `cost`, as one did in the baseline: their scores are not comparable"
+    ]
+
+
+def test_of_other_metrics_a_run_that_names_evaluators_tells_that_none_gives_it() -> None:
+    assert compare(priced("correct", metric="m"), graded("rouge", "1")).metrics["m"].evaluator_changed
+    assert compare(graded("rouge", "1"), priced("correct", metric="m")).metrics["m"].evaluator_changed
+
+
+def test_an_evaluator_without_scores_in_one_of_the_runs_has_not_changed_its_metric() -> None:
+    refs = [(EvaluatorRef(name="m", fingerprint=version),) for version in "12"]
+    with_scores = run([scored("EXT-0", m=1)], evaluators=refs[0])
+    without = run([scored("EXT-0", {"faults": {"m": BROKE}})], evaluators=refs[1])
+    assert not compare(with_scores, without).metrics["m"].evaluator_changed
+    assert not compare(without, with_scores).metrics["m"].evaluator_changed
+
+
 def test_an_evaluator_that_changed_is_named_once_with_its_metrics() -> None:
     def graded_three(fingerprint: str) -> RunResult:
         ref = (EvaluatorRef(name="rouge", fingerprint=fingerprint),)
@@ -235,6 +291,61 @@ def test_a_threshold_on_one_of_the_metrics_is_a_threshold_like_any_other() -> No
         ("rougeL", Reason.MET),
         ("rouge2", Reason.MISSING_METRIC),
     ]
+
+
+# --- a name for each datapoint ---------------------------------------------------------------------------------------
+
+
+def named(count: int) -> RunResult:
+    """A run in which each datapoint has a metric of its own."""
+    return sourced([gave(at, **{f"m{at}": 1}) for at in range(count)])
+
+
+def tried_again(count: int) -> RunResult:
+    """A run in which only a second try has so many metrics."""
+    retry = gave(0, **{f"m{at}": True for at in range(count)})
+    return sourced([gave(0, "rouge", {"tags": ("must-pass",), "retry": retry}, rouge=True)])
+
+
+def evaluated(count: int) -> RunResult:
+    """A run whose header names so many evaluators."""
+    return run((), evaluators=evaluators(*(f"m{at}" for at in range(count))))
+
+
+def silent(count: int) -> RunResult:
+    """A run that tells of so many evaluators without a score."""
+    return sourced([scored(f"EXT-{at}", {"index": at, "sources": {f"m{at}": "rouge"}}) for at in range(count)])
+
+
+def unsourced(count: int) -> RunResult:
+    return run([scored("EXT-0", **dict.fromkeys((f"m{at}" for at in range(count)), 1.0))], evaluators=())
+
+
+def broken(count: int) -> RunResult:
+    return run([scored("EXT-0", {"faults": dict.fromkeys((f"m{at}" for at in range(count)), BROKE)})], evaluators=())
+
+
+MAKES = [unsourced, broken, evaluated, silent, named, tried_again]
+
+
+@pytest.mark.parametrize("make", MAKES)
+def test_a_run_with_too_many_metrics_is_refused(make: Callable[[int], RunResult]) -> None:
+    with pytest.raises(RunFileError, match="more than 1,000 metrics") as raised:
+        ScoreTable(make(1_001))
+    assert raised.value.exit_code == 3
+    assert "the same names" in raised.value.hint
+
+
+@pytest.mark.parametrize("make", [unsourced, broken])
+def test_a_run_with_as_many_metrics_as_there_may_be_is_read(make: Callable[[int], RunResult]) -> None:
+    assert len({*ScoreTable(make(1_000)).metrics} - {"latency_ms", "errors"}) == 1_000
+
+
+def test_a_baseline_with_too_many_metrics_is_no_baseline() -> None:
+    with pytest.raises(NoDecisionError, match=r"the baseline cannot be held against anything: .* 1,000 metrics"):
+        compare(unsourced(1), unsourced(1_001))
+    with pytest.raises(RunFileError):
+        compare(unsourced(1_001), unsourced(1))
 
 
 # --- must-pass -------------------------------------------------------------------------------------------------------

@@ -202,3 +202,16 @@ def test_a_cap_is_about_those_that_did_not_crash() -> None:
         "`latency_ms` is of 1 of 2 datapoints: what went wrong has none"
     ]
     assert list(warnings.of(compared(candidate, None))) == []
+
+
+def test_a_cap_is_about_those_that_tell_what_they_cost() -> None:
+    told, silent, crashed = scored("EXT-0", cost=1.0), scored("EXT-1", {"index": 1}), failed("EXT-2", {"index": 2})
+    free = scored("EXT-2", {"index": 2}, cost=None)
+    for rest, why in (
+        ([], "some do not tell theirs"),
+        ([crashed], "what went wrong has none, and some do not tell theirs"),
+        ([free], "some do not tell theirs"),
+    ):
+        found = compared(run([told, silent, *rest], evaluators=()), None)
+        assert list(warnings.of(found, {"cost"})) == [f"`cost` is of 1 of {2 + len(rest)} datapoints: {why}"]
+    assert list(warnings.of(compared(run([told, free], evaluators=()), None), {"cost"})) == []

@@ -170,8 +170,9 @@ def test_what_cannot_be_added_is_warned_of() -> None:
         tracer.enrich_session(outputs="text", metrics={"m": 1})  # type: ignore[arg-type]  # as users do
     with pytest.warns(HoneyHiveWarning, match="is not this tracer's session"):
         tracer.enrich_session({"k": 1}, session_id="another")
-    with pytest.warns(HoneyHiveWarning, match="id is not text"):
+    with pytest.warns(HoneyHiveWarning, match="id is not text") as caught:
         enrich_session({"k": 1}, tracer=tracer)  # type: ignore[arg-type]  # as users do
+    assert caught[0].filename == __file__
     assert tracer.enrichment == {"metrics": {"m": 1}}
 
 

@@ -19,10 +19,11 @@ import pytest
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
-from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, use_span
+from opentelemetry.trace import NonRecordingSpan, SpanContext, StatusCode, TraceFlags, use_span
 
 from honeyhive.experiments.context import ExperimentContext
 from honeyhive.tracer import HoneyHiveTracer, current_tracer
+from honeyhive.tracer.attributes import record_failure
 
 
 def session(**configuration: Any) -> HoneyHiveTracer:
@@ -150,6 +151,26 @@ def test_an_exception_ends_the_span_and_goes_on() -> None:
     with pytest.raises(ValueError, match="broken"), tracer.span("outer"):
         raise ValueError("broken")
     assert [event.name for event in tracer.spans[0].events] == ["exception"]
+
+
+def test_a_failure_is_put_down_on_a_span_that_goes_on() -> None:
+    tracer = session()
+    root = tracer.provider.get_tracer("honeyhive").start_span("solve")
+    with use_span(root, end_on_exit=True, record_exception=False, set_status_on_exception=False):
+        with pytest.raises(ZeroDivisionError) as caught:
+            print(1 / 0)
+        record_failure(root, caught.value)
+        root.set_attribute("graded", True)
+    (span,) = tracer.spans
+    (event,) = span.events
+    told = dict(event.attributes or {})
+    assert (told["exception.type"], told["exception.message"]) == ("ZeroDivisionError", "division by zero")
+    assert "print(1 / 0)" in str(told["exception.stacktrace"])
+    assert (attributes(span)["honeyhive_error"], attributes(span)["graded"]) == ("division by zero", True)
+    assert (span.status.status_code, span.status.description) == (
+        StatusCode.ERROR,
+        "ZeroDivisionError: division by zero",
+    )
 
 
 def test_all_providers_tell_of_one_process() -> None:

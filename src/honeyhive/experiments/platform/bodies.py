@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import uuid
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,7 +26,10 @@ _STATUS: Mapping[str | None, RunStatus] = {
 
 @dataclass(frozen=True, kw_only=True)
 class PlatformRun:
-    """A run as HoneyHive knows it. `git` is what was known of the code, `metadata` what the user said of the run."""
+    """A run as HoneyHive knows it. `git` is what was known of the code, `metadata` what the user said of the run.
+
+    HoneyHive's ids are UUIDs: `recorded_id` is what the run's files call it, where that is none.
+    """
 
     run_id: str
     name: str
@@ -35,12 +40,14 @@ class PlatformRun:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     configuration: Mapping[str, Any] = field(default_factory=dict)
     datapoint_ids: Sequence[str] = ()
+    recorded_id: str | None = None
 
     @classmethod
     def of_header(cls, header: RunHeader, *, project: str | None, datapoint_ids: Sequence[str] = ()) -> PlatformRun:
         """The run that begins with this header."""
         return cls(
-            run_id=header.run_id,
+            run_id=as_uuid(header.run_id),
+            recorded_id=header.run_id,
             name=header.name,
             dataset_id=header.dataset_id,
             project=project,
@@ -56,7 +63,8 @@ class PlatformRun:
         """The run that a file tells of."""
         ids = {outcome.index: outcome.datapoint_id for outcome in run.outcomes}
         return cls(
-            run_id=run.run_id,
+            run_id=as_uuid(run.run_id),
+            recorded_id=run.run_id,
             name=run.name,
             dataset_id=run.dataset_id or EXTERNAL,
             project=project,
@@ -96,10 +104,10 @@ class PlatformRun:
             event_ids=list(session_ids),
         )
 
-    def session(self, outcome: Outcome, spans: bytes) -> dict[str, Any]:
-        """What starts the session of an outcome, whose spans are a line of the spans file."""
+    def session(self, outcome: Outcome, session_id: str, spans: bytes) -> dict[str, Any]:
+        """What starts the session of an outcome under this id; its spans are lines of the spans file."""
         known: dict[str, Any] = {
-            "session_id": outcome.session_id,
+            "session_id": session_id,
             "session_name": self.name,
             "source": self.context.source,
             "inputs": _mapping(outcome.inputs, "inputs") | _said(outcome, "inputs"),
@@ -124,13 +132,17 @@ class PlatformRun:
             outputs = {**_mapping(outcome.output, "result"), **outputs}
             metrics |= _scores(outcome)
         if metadata:  # with the session's own, for nobody says that the platform keeps what is not repeated
-            metadata = {**self._session_metadata(outcome), **metadata}
+            metadata = {**self._session_metadata(outcome), **metadata, **self._ids(outcome)}
         parts = {"outputs": outputs, "feedback": feedback, "metrics": metrics, "metadata": metadata}
         parts |= {name: _said(outcome, name) for name in ("config", "user_properties")}
         duration = {} if outcome.duration_ms is None else {"duration": outcome.duration_ms}
         return {"event_id": session_id, **{name: part for name, part in parts.items() if part}, **duration}
 
     def _session_metadata(self, outcome: Outcome) -> dict[str, Any]:
+        return {**flat(self.git), **_plain_mapping(self.metadata), **self._ids(outcome)}
+
+    def _ids(self, outcome: Outcome) -> dict[str, Any]:
+        """Where a session belongs, which nothing that the user says of it hides."""
         ids: dict[str, Any] = {
             "run_id": self.run_id,
             "dataset_id": self.dataset_id,
@@ -139,7 +151,19 @@ class PlatformRun:
         }
         if self.repeats > 1:
             ids["repeat"] = outcome.repeat
-        return {**flat(self.git), **_plain_mapping(self.metadata), **ids}
+        return ids
+
+
+def as_uuid(name: str, *, within: str | None = None) -> str:
+    """The name itself where it is a UUID; else the one that is always made of it, `within` a run of that name."""
+    with suppress(ValueError):
+        if str(uuid.UUID(name)) == name:
+            return name
+    space = _NAMES if within is None else uuid.UUID(as_uuid(within))
+    return str(uuid.uuid5(space, name.encode("utf-8", "replace").decode()))  # half a character has no bytes to hash
+
+
+_NAMES = uuid.UUID("1f5ffa9b-61e3-436b-b688-7747986419d1")
 
 
 def _scores(outcome: Scored) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -14,7 +15,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from honeyhive.documents import compact_json
 from honeyhive.errors import InputError, ReportingError
+from honeyhive.experiments.beside import open_beside
 from honeyhive.runfile import companion
+
+_LONGEST = 64 * 1024
+"""No line of a ledger is longer, in bytes."""
 
 Step = Literal["start", "spans", "update"]
 STEPS: tuple[Step, ...] = ("start", "spans", "update")
@@ -50,6 +55,7 @@ class _Line(BaseModel):
 
     type: Literal["ledger", "run", "session", "end"]
     server: str | None = None
+    vouched_for: str | None = None
     run_id: str | None = None
     session: str = ""
     platform_id: str | None = None
@@ -61,24 +67,30 @@ class _Line(BaseModel):
 class Ledger:
     """The ledger of one run for one server; appended to and never rewritten.
 
-    Only one process at a time has it open. `platform_run_id` is `None` until the run is there. Raises `ReportingError`
-    where it cannot be written.
+    Only one process at a time has it open. `platform_run_id` is `None` until the run is there. `vouched_for` is the id
+    of a run whose files nobody else vouches for (see `Record`): it was the first to be known of it. Raises
+    `ReportingError` where it cannot be written.
     """
 
-    def __init__(self, path: Path, server: str) -> None:
-        """Open the ledger, beginning it where there is none.
+    def __init__(self, path: Path, server: str, *, vouched_for: str | None = None) -> None:
+        """Open the ledger; where there is none, begin it, with `vouched_for`.
 
-        Raises `InputError` where the run was sent to another server, `ReportingError` where another process is at it.
+        Raises `InputError` where the run was sent to another server, `ReportingError` where another process is at it,
+        or where something else is in its place.
         """
         self.path = path
         self.platform_run_id: str | None = None
+        self.vouched_for: str | None = None
         self._ended: tuple[str | None, str | None] | None = None
+        self._server: str | None = None
         self._sent: dict[str, Sent] = {}
         self._size = 0
-        self._file = path.open("a+b", buffering=0)
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | (os.O_EXCL if vouched_for else 0)
+        self._file = os.fdopen(open_beside(path, flags), "a+b", buffering=0)
         try:
             _lock(self._file, path)
-            self._read(server)
+            self._read()
+            self._begin(server, vouched_for)
         except BaseException:
             self._file.close()
             raise
@@ -87,6 +99,17 @@ class Ledger:
     def beside(cls, run_file: Path, server: str) -> Self:
         """The ledger of the run in this file."""
         return cls(companion(run_file, "sent"), server)
+
+    @classmethod
+    def anew(cls, run_file: Path, server: str, *, vouched_for: str) -> Self:
+        """A new ledger of the run in this file, which is `vouched_for`; what stood in its place is removed."""
+        path = companion(run_file, "sent")
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            message = f"is in the way, and cannot be removed: {error.strerror}"
+            raise ReportingError(message, file=str(path), hint="see what has put it there") from error
+        return cls(path, server, vouched_for=vouched_for)
 
     def __enter__(self) -> Self:
         """Nothing more: it is open."""
@@ -133,22 +156,30 @@ class Ledger:
         self._ended = (status, _digest(session_ids))
         self._append({"type": "end", "status": status, "sessions": _digest(session_ids)})
 
-    def _read(self, server: str) -> None:
-        self._file.seek(0)
-        for number, raw in enumerate(self._file, 1):
-            if not raw.endswith(b"\n"):  # torn off when the process ended: what it said is sent again
-                self._file.truncate(self._size)
-                break
-            line = _parsed(raw)
-            if line is None or (number == 1) != (line.type == "ledger"):
-                raise InputError("not a line of a ledger", file=str(self.path), line=number, hint=_AWAY)
-            if number == 1 and line.server != server:
-                message = f"this run was sent to {line.server}, and now it is to go to {server}"
-                raise InputError(message, file=str(self.path), hint="give the same server, or move that file away")
-            self._size += len(raw)
-            self._take(line)
+    def _read(self) -> None:
+        with os.fdopen(os.dup(self._file.fileno()), "rb") as file:
+            file.seek(0)
+            number = 0
+            while raw := file.readline(_LONGEST):
+                number += 1
+                if not raw.endswith(b"\n") and len(raw) < _LONGEST:  # torn off: what it said is sent again
+                    self._file.truncate(self._size)
+                    break
+                line = _parsed(raw)
+                if line is None or (number == 1) != (line.type == "ledger"):
+                    raise InputError("not a line of a ledger", file=str(self.path), line=number, hint=_AWAY)
+                self._size += len(raw)
+                self._take(line)
+
+    def _begin(self, server: str, vouched_for: str | None) -> None:
+        """Refuse what is of another server; begin what is empty."""
         if not self._size:
-            self._append({"type": "ledger", "server": server})
+            self.vouched_for = vouched_for
+            line = {"type": "ledger", "server": server}
+            self._append(line | {"vouched_for": vouched_for} if vouched_for else line)
+        elif self._server != server:
+            message = f"this run was sent to {self._server}, and now it is to go to {server}"
+            raise InputError(message, file=str(self.path), hint="give the same server, or move that file away")
 
     def _take(self, line: _Line) -> None:
         match line.type:
@@ -159,7 +190,7 @@ class Ledger:
             case "end":
                 self._ended = (line.status, line.sessions)
             case "ledger":
-                pass
+                self._server, self.vouched_for = line.server, line.vouched_for
 
     def _append(self, line: dict[str, Any]) -> None:
         raw = compact_json(line) + b"\n"

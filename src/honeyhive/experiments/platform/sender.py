@@ -14,6 +14,7 @@ from honeyhive.api.client import HoneyHive
 from honeyhive.errors import ApiError, ApiKeyError, ApiStatusError, ReportingError
 from honeyhive.experiments.platform.bodies import PlatformRun
 from honeyhive.experiments.platform.ledger import Ledger, Sent, Step
+from honeyhive.experiments.platform.spanlines import renamed
 from honeyhive.result import Outcome
 
 _BACKLOG = 1_000
@@ -32,9 +33,13 @@ _LAST = 5.0
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Session:
-    """A finished session: what became of the datapoint, and its spans as lines of the spans file."""
+    """A finished session: what became of the datapoint, and its spans as lines of the spans file.
+
+    `session_id` is the one that we propose for it, a UUID; that of the outcome is the one which its spans have.
+    """
 
     outcome: Outcome
+    session_id: str
     spans: tuple[bytes, ...] = ()
 
     @property
@@ -199,7 +204,7 @@ class Sender:
             self._room.notify_all()
 
     async def _deliver(self, session: Session) -> None:
-        sent = self._ledger.session(session.outcome.session_id or "")
+        sent = self._ledger.session(session.session_id)
         for step in sent.missing:
             try:
                 sent = await self._step(step, session, sent)
@@ -228,14 +233,14 @@ class Sender:
                 return sent.after(step, await self._start(session, sent))
             case "spans":
                 for line in session.spans:
-                    await self._export(self._renamed(line, sent))
+                    await self._export(self._renamed(line, session, sent))
             case "update":
                 body = self.run.event_update(session.outcome, sent.platform_id or sent.session)
                 await self._client.events.update_async(self._with_run_id(body))
         return sent.after(step)
 
     async def _start(self, session: Session, sent: Sent) -> str:
-        body = self.run.session(session.outcome, b"".join(session.spans))
+        body = self.run.session(session.outcome, session.session_id, b"".join(session.spans))
         try:
             started = await self._client.sessions.start_async(self._with_run_id(body))
         except ApiStatusError as error:
@@ -271,12 +276,14 @@ class Sender:
     def _platform_run_id(self) -> str:
         return self._ledger.platform_run_id or self.run.run_id
 
-    def _renamed(self, line: bytes, sent: Sent) -> bytes:
-        """The line with the ids that the platform has given, where they are not the ones that we proposed."""
-        for ours, theirs in ((sent.session, sent.platform_id), (self.run.run_id, self._platform_run_id)):
-            if theirs and theirs != ours:
-                line = line.replace(ours.encode(), theirs.encode())
-        return line
+    def _renamed(self, line: bytes, session: Session, sent: Sent) -> bytes:
+        """The line with the ids that the platform has, where they are not the ones in it."""
+        recorded = session.outcome.session_id or session.session_id
+        return renamed(
+            line,
+            sessions={recorded: sent.platform_id or sent.session},
+            runs={self.run.recorded_id or self.run.run_id: self._platform_run_id},
+        )
 
     def _cancel(self) -> None:
         for task in asyncio.all_tasks(self._loop):

@@ -11,9 +11,8 @@ from pydantic_core import from_json
 
 from honeyhive.documents import compact_json
 
-SESSION_KEYS = frozenset(
-    {"honeyhive.session_id", "traceloop.association.properties.session_id", "honeyhive_session_id"}
-)
+_SESSION = "honeyhive.session_id"
+SESSION_KEYS = frozenset({_SESSION, "traceloop.association.properties.session_id", "honeyhive_session_id"})
 """The attributes that say whose session a span is in; the first of them is on every span of ours."""
 
 RUN_KEYS = frozenset({"honeyhive_metadata.run_id"})
@@ -28,14 +27,6 @@ _OTHERS = frozenset(
     }
 )
 """Attributes by which a span could pass for another event; no span of ours has one."""
-
-
-def is_readable(line: bytes) -> bool:
-    """Whether the line is a JSON object: what is none can never be sent."""
-    try:
-        return isinstance(from_json(line, allow_inf_nan=False), dict)
-    except ValueError:
-        return False
 
 
 def renamed(line: bytes, *, sessions: Mapping[str, str], runs: Mapping[str, str]) -> bytes:
@@ -56,7 +47,7 @@ def own_line(line: bytes, *, session_id: str, run_id: str) -> bytes | None:
         return None
     if not all(_belongs(each, session_id, run_id) for each in request.attributes()):
         return None
-    if not all(any(each.key in SESSION_KEYS for each in span.attributes) for span in request.spans()):
+    if not all(any(each.key == _SESSION for each in span.attributes) for span in request.spans()):
         return None
     return compact_json(request.model_dump(by_alias=True, exclude_unset=True))
 
@@ -65,7 +56,7 @@ def _attribute(key: str, value: str) -> bytes:
     return b'"key":%b,"value":{"stringValue":%b}' % (compact_json(key), compact_json(value))
 
 
-# --- what a line may hold: what `honeyhive.tracer.otlp` writes, and no other name for it -------------------------------
+# --- what a line may hold: what `honeyhive.tracer.otlp` writes, and no other name for it ------------------------------
 
 
 class _Shape(BaseModel):
@@ -150,4 +141,3 @@ def _belongs(attribute: _Attribute, session_id: str, run_id: str) -> bool:
     if attribute.key in RUN_KEYS:
         return attribute.value == {"stringValue": run_id}
     return attribute.key not in _OTHERS
-
