@@ -16,13 +16,13 @@ class Line:
 
     def __init__(self) -> None:
         self._socket: socket.socket | None = None
-        self._cut = False
+        self.is_cut = False
 
     def trace(self, event: str, told: dict[str, Any]) -> None:
         """What httpcore calls at each step of a request."""
         if event.endswith(_OPENED):
             self._socket = told["return_value"].get_extra_info("socket")
-            if self._cut:
+            if self.is_cut:
                 self.cut()
 
     def cut(self) -> None:
@@ -30,7 +30,7 @@ class Line:
 
         It is not closed, which would not wake who waits, and might hit whatever has the socket's number next.
         """
-        self._cut = True
+        self.is_cut = True
         if self._socket is not None:
             with suppress(OSError):  # the server was quicker
                 socket.socket.shutdown(self._socket, socket.SHUT_RDWR)  # TLS says goodbye only after its reads

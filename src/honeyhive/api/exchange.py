@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import json
 import re
 from collections.abc import Mapping
@@ -11,7 +10,7 @@ from functools import cache
 from http import HTTPStatus
 from importlib.metadata import version
 from typing import TypeVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 import httpx
 from pydantic import ValidationError
@@ -19,6 +18,7 @@ from pydantic import ValidationError
 from honeyhive.api.call import Call
 from honeyhive.api.connection import Connection
 from honeyhive.api.retries import retry_after
+from honeyhive.api.secrecy import beginning, without
 from honeyhive.documents import shown
 from honeyhive.errors import (
     ApiAnswerError,
@@ -85,9 +85,10 @@ class Exchange:
             first = error.errors(include_url=False, include_input=False, include_context=False)[0]
             where = ".".join(str(part) for part in first["loc"])
             message = f"{where or 'the answer'}: {first['msg'].lower()}"
-            raise self._not_described(call, message, received) from error
         except ApiAnswerError as error:
-            raise self._not_described(call, error.message, received) from error
+            message = error.message
+        # Raised out here, for those errors hold pieces of the answer, and the answer may hold the key.
+        raise self._not_described(call, message, received)
 
     def check_head(self, call: Call[T], head: Mapping[str, str]) -> None:
         """Refuse an answer by its headers: one that is too long, or that a few bytes of could fill the memory."""
@@ -116,7 +117,8 @@ class Exchange:
 
     def cause(self, error: Exception) -> Exception | None:
         """The error to be kept as the cause; none where its own text holds the key, which a server may echo."""
-        return None if self.connection.api_key in str(error) else error
+        key, text = self.connection.api_key, str(error)
+        return None if without(key, text, "") != text else error
 
     def overdue(self, call: Call[T], seconds: float) -> ApiUnreachableError:
         """The error for an exchange that took all the time that there was."""
@@ -125,10 +127,7 @@ class Exchange:
 
     def clean(self, text: str) -> str:
         """A stranger's text on one line: without the key, without control characters, and not longer than we quote."""
-        key = self.connection.api_key
-        for form in (key, quote(key, safe=""), html.escape(key), json.dumps(key)[1:-1]):
-            text = text.replace(form, "***")
-        text = _CONTROLS.sub(" ", text).strip()
+        text = beginning(self.connection.api_key, _CONTROLS.sub(" ", text).strip(), "***", _EXCERPT)
         return text if len(text) <= _EXCERPT else f"{text[: _EXCERPT - 1]}…"
 
     def _value(self, call: Call[T], received: Received) -> object:
@@ -138,9 +137,9 @@ class Exchange:
         try:
             return json.loads(body, parse_constant=_no_number)
         except (ValueError, RecursionError) as error:
-            # The decoder's own error holds the whole text; what is wrong with it is said here.
             reason = str(error) if isinstance(error, json.JSONDecodeError) else "it cannot be read"
-            raise self._not_described(call, f"the answer is not JSON: {reason}", received) from None
+        # Raised out here, for the decoder's own error holds the whole text.
+        raise self._not_described(call, f"the answer is not JSON: {reason}", received)
 
     def _not_described(self, call: Call[T], message: str, received: Received) -> ApiAnswerError:
         excerpt = self.clean(received.body.decode("utf-8", "replace"))

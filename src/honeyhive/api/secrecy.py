@@ -13,8 +13,7 @@ _LONGEST_FORM = 12
 
 def without(secret: str, text: str, mark: str) -> str:
     """The text with `mark` where the secret stands, as it is or as JSON, URLs, HTML and Python escape it."""
-    plain = text.replace(secret, mark)
-    return _pattern(secret).sub(mark, plain) if _ESCAPED.search(plain) else plain
+    return _pattern(secret).sub(lambda _: mark, text) if _ESCAPED.search(text) else text.replace(secret, mark)
 
 
 def beginning(secret: str, text: str, mark: str, length: int) -> str:
@@ -35,5 +34,5 @@ def _forms(character: str) -> str:
     numbers = rf"\\{{1,4}}(?:u00|x){code:02x}|%{code:02x}|&\#x0{{0,4}}{code:x};|&\#0{{0,4}}{code};"
     names = {html.escape(character), "&apos;" if character == "'" else character} - {character}
     named = "".join(f"|{re.escape(name)}" for name in sorted(names))
-    # So many backslashes and no more: a run of them must not be read to its end from each of its places.
-    return rf"(?:\\{{0,4}}{re.escape(character)}|(?i:{numbers}{named}))"
+    # The longest form first. So many backslashes and no more: a run must not be read to its end from each of its places.
+    return rf"(?:(?i:{numbers}{named})|\\{{0,4}}{re.escape(character)})"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import os
 import ssl
-import threading
 from collections.abc import AsyncIterable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -18,7 +18,9 @@ import httpx
 
 from honeyhive.api.call import Call
 from honeyhive.api.connection import Connection
+from honeyhive.api.deadline import Deadline, Line
 from honeyhive.api.exchange import MAX_ANSWER, Exchange, Received, headers
+from honeyhive.api.pool import Client, Pool, made
 from honeyhive.api.retries import Budget, Retries
 from honeyhive.errors import ApiError
 
@@ -31,6 +33,7 @@ MAX_CONNECTIONS = 10
 
 _CONNECT_TIMEOUT = 10.0
 _KEEP_IDLE = 30.0
+_SHORTEST = 0.001  # none at all would mean that a socket does not wait
 
 # Each retry is logged as a warning, which Python shows on stderr where nobody has set up logging: ours are told where
 # they end in an error, and nowhere else by default. Who sets up logging still gets them.
@@ -41,6 +44,10 @@ logging.getLogger("stamina").addHandler(logging.NullHandler())
 def ssl_context() -> ssl.SSLContext:
     """The one context of this process: making one takes as long as a dozen requests."""
     return httpx.create_ssl_context()
+
+
+def _timeout(seconds: float) -> httpx.Timeout:
+    return httpx.Timeout(seconds, connect=min(seconds, _CONNECT_TIMEOUT), pool=None)
 
 
 class _Settings(TypedDict):
@@ -59,7 +66,7 @@ def _settings(connection: Connection, timeout: float, max_connections: int) -> _
     encrypted = connection.encrypted
     return {
         "headers": headers(connection),
-        "timeout": httpx.Timeout(timeout, connect=min(timeout, _CONNECT_TIMEOUT), pool=None),
+        "timeout": _timeout(timeout),
         "limits": httpx.Limits(
             max_connections=max_connections, max_keepalive_connections=max_connections, keepalive_expiry=_KEEP_IDLE
         ),
@@ -101,10 +108,22 @@ class _Sending:
     def _begin(self) -> None:
         """What one kind of transport needs besides."""
 
-    def _request(self, client: httpx.Client | httpx.AsyncClient, call: Call[T]) -> httpx.Request:
+    def _request(
+        self,
+        client: httpx.Client | httpx.AsyncClient,
+        call: Call[T],
+        seconds: float = math.inf,
+        line: Line | None = None,
+    ) -> httpx.Request:
         params: list[tuple[str, str | int | float | bool | None]] = [*call.params]
-        address = f"{self.connection.server_url}{call.path}"
-        return client.build_request(call.method, address, params=params or None, content=call.body)
+        return client.build_request(
+            call.method,
+            f"{self.connection.server_url}{call.path}",
+            params=params or None,
+            content=call.body,
+            timeout=_timeout(min(self._timeout, max(seconds, _SHORTEST))),
+            extensions=None if line is None else {"trace": line.trace},
+        )
 
     def check_open(self, call: Call[T]) -> None:
         """An `ApiError` once it is closed."""
@@ -112,35 +131,11 @@ class _Sending:
             raise ApiError(f"{call.request}: the client is closed", hint="make another one", request=call.request)
 
 
-class _Pool:
-    """The httpx clients of one process, each with one connection and in one thread at a time.
-
-    A client of many connections is not safe to share between threads: its pool looks at connections without their
-    locks, and now and then closes one that another thread is waiting on, which then waits for its whole timeout.
-    """
-
-    def __init__(self, size: int) -> None:
-        self.slots = threading.Semaphore(size)
-        self.free: list[httpx.Client] = []
-
-    def take(self) -> httpx.Client | None:
-        """The client that was used last, if one is free."""
-        try:
-            return self.free.pop()
-        except IndexError:
-            return None
-
-    def close_free(self) -> None:
-        """Close those that nobody uses."""
-        while client := self.take():
-            client.close()
-
-
 class Transport(_Sending):
     """Sends calls, from any thread; a process that forks gets connections of its own."""
 
     def _begin(self) -> None:
-        self._pools: dict[int, _Pool] = {}
+        self._pools: dict[int, Pool] = {}
 
     def send(self, call: Call[T]) -> T:
         """What the call comes to; an `ApiError` where it fails, after its retries."""
@@ -164,14 +159,14 @@ class Transport(_Sending):
         """Close it."""
         self.close()
 
-    def _pool(self) -> _Pool:
+    def _pool(self) -> Pool:
         # Two processes must not write to one socket: the child of a fork leaves its parent's connections alone. There
         # is no lock around this, which a fork could leave locked for ever: of two made at once, one is kept.
         process = os.getpid()
-        return self._pools.get(process) or self._pools.setdefault(process, _Pool(self._max_connections))
+        return self._pools.get(process) or self._pools.setdefault(process, Pool(self._max_connections))
 
     @contextmanager
-    def _lent(self) -> Iterator[httpx.Client]:
+    def _lent(self) -> Iterator[Client]:
         """A client for this thread alone, once there is one."""
         pool = self._pool()
         with pool.slots:
@@ -179,26 +174,38 @@ class Transport(_Sending):
             try:
                 yield client
             finally:
-                pool.free.append(client)
+                pool.give_back(client)
                 if self._closed:
                     pool.close_free()
 
-    def _new_client(self) -> httpx.Client:
+    def _new_client(self) -> Client:
         transport = cast("httpx.BaseTransport | None", self._transport)  # what the user of a test gives
-        return httpx.Client(transport=transport, **_settings(self.connection, self._timeout, 1))
+        client = made(lambda: Client(transport=transport, **_settings(self.connection, self._timeout, 1)))
+        client.line = Line()
+        return client
 
     def _once(self, call: Call[T], budget: Budget) -> Received:
         with self._lent() as client:
-            budget.left()
+            with Deadline(client.line, budget.left()) as deadline:
+                done = self._tried(client, call, budget)
+            # An answer that ends with its connection may look whole when that was cut.
+            if deadline.over:
+                raise self._exchange.overdue(call, budget.seconds)
+        if isinstance(done, Received):
+            return done
+        raise self._exchange.failure(call, done) from self._exchange.cause(done)
+
+    def _tried(self, client: Client, call: Call[T], budget: Budget) -> Received | httpx.HTTPError | httpx.InvalidURL:
+        """The answer, or why there is none: raised where this is caught, it would hold what it was caught for."""
+        try:
+            response = client.send(self._request(client, call, budget.left(), client.line), stream=True)
             try:
-                response = client.send(self._request(client, call), stream=True)
-                try:
-                    self._exchange.check_head(call, response.headers)
-                    body = self._read(call, response.iter_bytes(), budget)
-                finally:
-                    response.close()
-            except (httpx.HTTPError, httpx.InvalidURL) as error:
-                raise self._exchange.failure(call, error) from self._exchange.cause(error)
+                self._exchange.check_head(call, response.headers)
+                body = self._read(call, response.iter_bytes(), budget)
+            finally:
+                response.close()
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            return error
         return Received(status=response.status_code, headers=response.headers, body=body)
 
     def _read(self, call: Call[T], chunks: Iterable[bytes], budget: Budget) -> bytes:
@@ -258,9 +265,12 @@ class AsyncTransport(_Sending):
     async def _once(self, call: Call[T]) -> Received:
         if self._client is None:
             transport = cast("httpx.AsyncBaseTransport | None", self._transport)  # what the user of a test gives
-            self._client = httpx.AsyncClient(
-                transport=transport, **_settings(self.connection, self._timeout, self._max_connections)
+            self._client = made(
+                lambda: httpx.AsyncClient(
+                    transport=transport, **_settings(self.connection, self._timeout, self._max_connections)
+                )
             )
+        failed: httpx.HTTPError | httpx.InvalidURL
         try:
             response = await self._client.send(self._request(self._client, call), stream=True)
             try:
@@ -268,9 +278,10 @@ class AsyncTransport(_Sending):
                 body = await self._read(call, response.aiter_bytes())
             finally:
                 await response.aclose()
+            return Received(status=response.status_code, headers=response.headers, body=body)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise self._exchange.failure(call, error) from self._exchange.cause(error)
-        return Received(status=response.status_code, headers=response.headers, body=body)
+            failed = error
+        raise self._exchange.failure(call, failed) from self._exchange.cause(failed)
 
     async def _read(self, call: Call[T], chunks: AsyncIterable[bytes]) -> bytes:
         body = bytearray()

@@ -22,14 +22,15 @@ _PATIENCE = 30.0
 class Traces:
     """Takes the spans of a run from its threads.
 
-    Where they cannot be written, on a full disk say, one `HoneyHiveWarning` says so, and the run goes on without: what
-    became of its datapoints is worth more than how.
+    Where they cannot be written, on a full disk say, the run goes on without, and one `HoneyHiveWarning` at its end says
+    so: what became of its datapoints is worth more than how.
     """
 
     def __init__(self, run_file: Path, environ: Mapping[str, str]) -> None:
         """Open the spans file, and the way to the backend where the environment names one."""
         self._file: LineFile | None = None
-        with self._warned():
+        self._problem: str | None = None
+        with self._noted():
             self._file = open_spans(run_file)
         self._backend = open_backend(environ)
 
@@ -39,7 +40,7 @@ class Traces:
             return None
         line = span_line(spans)
         if self._file is not None:
-            with self._warned():
+            with self._noted():
                 self._file.append(line)
         if self._backend is not None:
             self._backend.put(spans)
@@ -52,23 +53,24 @@ class Traces:
     def flush(self) -> None:
         """Hand what was recorded to the operating system; to be called some times a second."""
         if self._file is not None:
-            with self._warned():
+            with self._noted():
                 self._file.flush()
 
     def close(self) -> None:
-        """Close the file, and let the backend have what it was given."""
+        """Close the file, let the backend have what it was given, and say what could not be written."""
         if self._file is not None:
-            with self._warned():
+            with self._noted():
                 self._file.close()
         if self._backend is not None:
             self._backend.close(_PATIENCE)
+        if self._problem is not None:
+            message = f"not all spans of this run could be written ({self._problem}); what became of its datapoints is"
+            warnings.warn(message, HoneyHiveWarning, stacklevel=2)
 
     @contextmanager
-    def _warned(self) -> Iterator[None]:
-        """What keeps the spans from being written is said once: a file that has failed takes nothing any more."""
+    def _noted(self) -> Iterator[None]:
+        """What keeps the spans from being written; a file that has failed takes nothing any more."""
         try:
             yield
         except (OSError, ReportingError) as error:
-            reason = error.strerror if isinstance(error, OSError) else error
-            message = f"the spans of this run cannot be written any more ({reason}); the run goes on without"
-            warnings.warn(message, HoneyHiveWarning, stacklevel=4)
+            self._problem = self._problem or str(error.strerror if isinstance(error, OSError) else error)

@@ -185,7 +185,8 @@ def test_the_key_goes_with_every_request_and_says_who_we_are(server: Loopback, c
 def test_an_echoed_key_is_in_no_error(server: Loopback, status: int) -> None:
     key = 'hh-"quoted"<&/key+1234'
     escaped = json.dumps(key)
-    forms = f"{key} {escaped} hh-%22quoted%22%3C%26%2Fkey%2B1234 hh-&quot;quoted&quot;&lt;&amp;/key+1234"
+    slashed = escaped.replace("/", r"\/")
+    forms = f"{key} {escaped} {slashed} hh-%22quoted%22%3C%26%2Fkey%2B1234 hh-&quot;quoted&quot;&lt;&amp;/key+1234"
     server.usual = Reply(status=status, body=forms.encode())
     with HoneyHive(key, server_url=server.url, retries=QUICK) as client, pytest.raises(ApiError) as refused:
         client.events.update(UPDATE)
@@ -205,6 +206,18 @@ def test_a_key_echoed_as_a_broken_answer_is_in_no_error() -> None:
         client.events.update(UPDATE)
     assert KEY not in str(refused.value)
     assert refused.value.__cause__ is None
+    assert refused.value.__context__ is None
+
+
+@pytest.mark.parametrize("body", [f"[{KEY}]", f'{{"evaluation": "{KEY}"}}', f'"{KEY}"', f'{{"success": "{KEY}"}}'])
+def test_a_key_echoed_in_an_answer_is_in_no_error_behind_the_error(
+    server: Loopback, client: HoneyHive, body: str
+) -> None:
+    server.usual = Reply(body=body.encode())
+    with pytest.raises(ApiError) as refused:
+        client.experiments.get_run("r")
+    assert (refused.value.__cause__, refused.value.__context__) == (None, None)
+    assert KEY not in str(refused.value)
 
 
 def test_what_a_stranger_says_is_one_short_harmless_line(server: Loopback, client: HoneyHive) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import time
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -13,7 +15,7 @@ from hypothesis import strategies as st
 from honeyhive.errors import ArgumentError
 from honeyhive.experiments import evaluators
 from honeyhive.experiments.evaluators import Grade, evaluator, to_evaluator
-from honeyhive.experiments.evaluators.expressions import FUNCTIONS, MAX_LENGTH, read_expression
+from honeyhive.experiments.evaluators.expressions import FUNCTIONS, MAX_LENGTH, function_named_now, read_expression
 from honeyhive.experiments.evaluators.registry import Registered
 
 
@@ -134,13 +136,49 @@ def test_text_that_python_cannot_read_is_refused_too(text: str) -> None:
         "value[0]",
         "values[3.5]",
         "lower(values)",
+        "int(vast)",
+        "round(vast)",
+        "round(-vast, 2)",
+        "float(vast)",
+        "abs(tiny)",
+        "vast + 1",
+        "vast ** 2",
+        "mean([1, vast])",
+        "median([vast, tiny])",
+        "sum([1, vast])",
+        "sum([fraction, fraction])",
+        "sum([values, values], [])",
+        "sum(['a', 'b'], '')",
     ],
 )
 def test_what_would_take_without_end_or_makes_no_sense_fails_at_once(text: str) -> None:
     started = time.monotonic()
     with pytest.raises((ValueError, TypeError, ZeroDivisionError)):
-        evaluated(text, value=3, values=[0] * 100_000, long="a" * 100_000, huge=1 << 5_000)
+        evaluated(
+            text,
+            value=3,
+            values=[0] * 100_000,
+            long="a" * 100_000,
+            huge=1 << 5_000,
+            vast=Decimal("1e3000000"),
+            tiny=Decimal("1e-3000000"),
+            fraction=Fraction(1, 1 << 5_000),
+        )
     assert time.monotonic() - started < 30  # each of them would take for ever
+
+
+@pytest.mark.parametrize("name", ["int", "round", "mean", "sum"])
+def test_a_function_that_is_named_alone_has_the_same_bounds(name: str) -> None:
+    vast = Decimal("1e3000000")
+    with pytest.raises(ValueError, match="at most 1,000 digits"):
+        function_named_now(name)([vast] if name in ("mean", "sum") else vast)
+
+
+def test_decimals_and_fractions_of_the_usual_size_are_numbers_like_others() -> None:
+    values = {"price": Decimal("19.99"), "third": Fraction(1, 3)}
+    assert evaluated("round(price)", **values) == 20
+    assert evaluated("sum([price, 1, price])", **values) == Decimal("40.98")
+    assert evaluated("mean([third, 1])", **values) == Fraction(2, 3)
 
 
 class Proxy:

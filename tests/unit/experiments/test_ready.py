@@ -25,6 +25,7 @@ from honeyhive.experiments.ready import (
     numeric_tolerance,
     regex_match,
 )
+from honeyhive.experiments.ready.documents import MAX_VALUES
 
 # --- as evaluators ---------------------------------------------------------------------------------------------------
 
@@ -423,6 +424,40 @@ def test_a_reference_to_elsewhere_is_an_error_and_nothing_is_fetched(reference: 
 def test_what_is_no_schema_or_lets_all_pass_is_refused(schema: Any) -> None:
     with pytest.raises(ArgumentError, match="json_schema: "):
         json_schema(schema)
+
+
+@pytest.mark.parametrize(
+    ("items", "unique"),
+    [
+        ([{"a": 1}, {"a": 2}], True),
+        ([{"a": 1, "b": 2}, {"b": 2.0, "a": 1}], False),
+        ([1, True], True),
+        ([[1], [True]], True),
+        ([0.5, "0.5", None], True),
+        ([1, "a", 1.0], False),
+        ([{"n": [1e300]}, {"n": [1e300]}], False),
+    ],
+)
+def test_items_are_unique_by_what_they_say(items: list[Any], unique: bool) -> None:
+    found = json_schema({"uniqueItems": True})(items, {}, None)
+    assert found is True if unique else found[0] is False
+    assert json_schema({"uniqueItems": False})(items, {}, None) is True
+
+
+def test_many_items_are_compared_in_a_time_that_grows_with_them() -> None:
+    items = [{"id": number} for number in range(40_000)]
+    assert json_schema({"uniqueItems": True})(items, {}, None) is True
+    assert json_schema({"uniqueItems": True})([*items, {"id": 7}], {}, None) == (
+        False,
+        "at $: items 7 and 40000 are equal",
+    )
+
+
+def test_an_output_of_more_values_than_a_schema_is_held_to_is_an_error() -> None:
+    made = json_schema({"type": "object"})
+    assert made({"values": [0] * (MAX_VALUES - 2)}, {}, None) is True
+    with pytest.raises(ValueError, match="the output holds 100001 values; 100000 is the most"):
+        made({"values": [0] * (MAX_VALUES - 1)}, {}, None)
 
 
 def test_a_schema_says_of_which_version_it_is() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import gzip
 import json
 import logging
 import re
@@ -27,6 +28,7 @@ from honeyhive.experiments.ready import model_graded
 from honeyhive.experiments.ready.completions import Endpoint
 from honeyhive.experiments.ready.prompts import MAX_DATA, NoAnswerError, read_judgement
 from threads import ours
+from wire import wire
 
 KEY = "sk-secret-0123456789"
 Reply = tuple[int, dict[str, str], bytes | str | None]
@@ -45,6 +47,7 @@ class Judge:
     replies: list[Reply] = field(default_factory=lambda: [said({"score": 0.75, "explanation": "fine"})])
     asked: list[dict[str, Any]] = field(default_factory=list)
     keys: list[str | None] = field(default_factory=list)
+    headers: Any = None
     connections: set[Any] = field(default_factory=set)
     hold: threading.Event = field(default_factory=threading.Event)
     port: int = 0
@@ -65,6 +68,7 @@ def handler(judge: Judge) -> type[BaseHTTPRequestHandler]:
             body = self.rfile.read(int(self.headers["content-length"]))
             judge.asked.append({"path": self.path, **json.loads(body)})
             judge.keys.append(self.headers["authorization"])
+            judge.headers = self.headers
             judge.connections.add(self.client_address)
             status, headers, text = judge.replies[min(len(judge.asked), len(judge.replies)) - 1]
             if text is None:  # says nothing
@@ -296,6 +300,35 @@ def test_an_answer_without_end_is_an_error(judge: Judge) -> None:
         ask(graded(judge))
 
 
+@pytest.mark.parametrize("encoding", ["gzip", "gzip, gzip", "br", "identity, deflate"])
+def test_a_compressed_answer_is_refused_before_it_fills_the_memory(judge: Judge, encoding: str) -> None:
+    bomb = gzip.compress(gzip.compress(b" " * (64 * 2**20)))
+    judge.replies = [(200, {"content-encoding": encoding}, bomb)]
+    with pytest.raises(JudgeError, match=f'answered in the encoding "{encoding}", which was not asked for'):
+        ask(graded(judge))
+    judge.replies = [(503, {"content-encoding": encoding, "retry-after": "0"}, bomb), said({"score": 1})]
+    judge.asked.clear()
+    assert ask(graded(judge)) == (1, None)
+    assert judge.headers["accept-encoding"] == "identity"
+
+
+@pytest.mark.parametrize("encoding", ["identity", "none", "Identity"])
+def test_an_answer_may_say_that_it_is_not_compressed(judge: Judge, encoding: str) -> None:
+    judge.replies = [(200, {"content-encoding": encoding}, said({"score": 1})[2])]
+    assert ask(graded(judge)) == (1, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("HTTPS_PROXY", "ftp://127.0.0.1:9"), ("ALL_PROXY", "socks5://127.0.0.1:9")]
+)
+def test_a_proxy_that_cannot_be_used_is_an_error_of_the_judge(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(JudgeError, match=r"no connection can be made here: .*proxy variables"):
+        complete(endpoint("https://127.0.0.1:9"))
+
+
 def complete(endpoint: Endpoint) -> str:
     return asyncio.run(endpoint.complete({"model": "m"}, KEY))
 
@@ -346,6 +379,52 @@ def test_the_key_is_in_nothing_that_is_shown_or_kept(judge: Judge, caplog: pytes
     made = graded(judge)
     assert ask(made) == (1, "your key is [key]")
     assert KEY not in repr(made) + str(made.described()) + repr(to_evaluator(made)) + caplog.text
+
+
+ESCAPED = "".join(f"\\u{ord(character):04x}" for character in KEY)
+
+
+@pytest.mark.parametrize(
+    ("content", "note"),
+    [
+        (f'{{"explanation": "it is {ESCAPED}", "score": 1}}', "it is [key]"),
+        (f'{{"explanation": "it is {ESCAPED}", "score": "{ESCAPED}"}}', None),
+        (f'"{ESCAPED}"', None),
+        (f'{{"{ESCAPED}": 1, "{ESCAPED}": 2}}', None),
+    ],
+)
+def test_a_key_that_the_model_spells_in_escapes_is_in_no_note(judge: Judge, content: str, note: str | None) -> None:
+    judge.replies = [said(content)]
+    score, said_of_it = ask(graded(judge, answers=1))
+    assert (score, said_of_it) == (1, note) if note else score is None
+    assert KEY not in said_of_it
+    assert "u0073" not in said_of_it
+
+
+@pytest.mark.parametrize("status", [200, 401, 503])
+@pytest.mark.parametrize("body", [f'{{"a": "{ESCAPED}"}}', f"{KEY} is no JSON", f'["{KEY}"]'])
+def test_a_key_in_a_broken_answer_is_in_no_error(judge: Judge, status: int, body: str) -> None:
+    judge.replies = [(status, {"retry-after": "0"}, body)]
+    with pytest.raises(JudgeError) as refused:
+        ask(graded(judge, attempts=2))
+    assert "[key]" in str(refused.value)
+    assert not re.search(f"{KEY}|u0073", everything(refused.value))
+
+
+def everything(error: BaseException | None) -> str:
+    """What an error says and holds, and those behind it, shown or not."""
+    if error is None:
+        return ""
+    return f"{error!r} {vars(error)!r} {everything(error.__cause__)} {everything(error.__context__)}"
+
+
+def test_a_key_in_a_broken_status_line_is_in_no_error() -> None:
+    def echo(connection: socket.socket, request: bytes) -> None:
+        connection.sendall(b"HTTP/1.1 " + request.partition(b"uthorization: ")[2])
+
+    with wire(echo) as server, pytest.raises(JudgeError, match=r"cannot be reached: RemoteProtocolError$") as refused:
+        complete(endpoint(server.url))
+    assert KEY not in everything(refused.value)
 
 
 @pytest.mark.parametrize("value", [None, "", " \n"])

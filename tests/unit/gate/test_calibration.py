@@ -467,6 +467,18 @@ def test_several_kinds_of_clusters_are_told() -> None:
     )
 
 
+def test_a_total_that_some_datapoints_do_not_tell_is_undecided_as_the_gate_has_it() -> None:
+    def told(run_id: str, *, silent: bool) -> RunResult:
+        costs = [{} if silent and at == 0 else {"cost": 1.0} for at in range(20)]
+        return run([scored(f"EXT-{at}", {"index": at}, **cost) for at, cost in enumerate(costs)], run_id=run_id)
+
+    rules: Any = {"cost.total": {"max": 90}}
+    whole = check_of(calibrated([told("1", silent=False), told("2", silent=False)], **rules), "cost.total", Rule.MAX)
+    assert (whole.pairs.passed, whole.pairs.undecided) == (2, 0)
+    partly = check_of(calibrated([told("1", silent=False), told("2", silent=True)], **rules), "cost.total", Rule.MAX)
+    assert (partly.pairs.passed, partly.pairs.undecided) == (1, 1)
+
+
 def test_errors_without_a_range_leave_the_check_undecided() -> None:
     runs = reruns("quality", 2, lambda random: [0.5, 0.6, 0.7, CRASH, random.random()])
     found = calibrated(runs, quality={"max-drop": 0}, errors={"max": 1})

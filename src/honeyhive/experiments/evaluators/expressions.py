@@ -20,16 +20,13 @@ from typing import Any
 from honeyhive.documents import shown
 from honeyhive.errors import ArgumentError
 from honeyhive.experiments.evaluators.grades import read_returned
+from honeyhive.experiments.evaluators.magnitudes import of_numbers, on_numbers, power, rounded, total
 from honeyhive.experiments.evaluators.registry import Registered, known
 
 MAX_LENGTH = 1_000
 MAX_NESTING = 20
 MAX_ITEMS = 100_000
 """No text or list that an expression makes is longer than this."""
-
-_MAX_BITS = 4_096
-_FRACTION_BITS = 64
-_MAX_DIGITS = 30
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +76,10 @@ def function_named(text: str, variables: Iterable[str]) -> str | None:
 
 def function_named_now(name: str) -> Callable[..., Any]:
     """The function of that name: ours, or the evaluator that goes by it by now."""
-    return FUNCTIONS.get(name) or _evaluator(name)
+    ours = FUNCTIONS.get(name)
+    if ours is None:
+        return _evaluator(name)
+    return of_numbers(ours) if name in _OF_NUMBERS else ours
 
 
 def evaluator_named(name: str) -> Registered | None:
@@ -191,38 +191,10 @@ def _bounded(value: Any) -> Any:
     return value
 
 
-def _on_numbers(operation: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-    """The operation for numbers alone: on texts and lists it would format or repeat them without bounds."""
-
-    def calculate(left: Any, right: Any) -> Any:
-        for side in (left, right):
-            if not isinstance(side, numbers.Number):
-                raise TypeError(f"an expression calculates with numbers, not with a {type(side).__name__}")
-            if isinstance(side, int) and side.bit_length() > _MAX_BITS:
-                raise ValueError("an expression calculates with numbers of at most 1,200 digits")
-        return operation(left, right)
-
-    return calculate
-
-
-def _power(base: Any, exponent: Any) -> Any:
-    bits = base.bit_length() if isinstance(base, int) else _FRACTION_BITS
-    if not isinstance(base, float) and isinstance(exponent, int) and bits * abs(exponent) > _MAX_BITS:
-        raise ValueError(f"{base} ** {exponent} is too large a number")
-    return base**exponent
-
-
 def _plus(left: Any, right: Any) -> Any:
     if (isinstance(left, str) and isinstance(right, str)) or (isinstance(left, list) and isinstance(right, list)):
         return _bounded(_bounded(left) + _bounded(right))
-    return _on_numbers(operator.add)(left, right)
-
-
-def _rounded(number: Any, digits: int = 0) -> Any:
-    """`round()`, as far as it makes sense: Python computes ten to that power."""
-    if abs(digits) > _MAX_DIGITS:
-        raise ValueError(f"round() to {digits} digits; {_MAX_DIGITS} is the most")
-    return round(number, digits) if digits else round(number)
+    return on_numbers(operator.add)(left, right)
 
 
 def _text(value: Any) -> str:
@@ -251,12 +223,12 @@ def _evaluator(name: str) -> Callable[..., Any]:
 
 _OPERATORS: dict[type, Callable[..., Any]] = {
     ast.Add: _plus,
-    ast.Sub: _on_numbers(operator.sub),
-    ast.Mult: _on_numbers(operator.mul),
-    ast.Div: _on_numbers(operator.truediv),
-    ast.FloorDiv: _on_numbers(operator.floordiv),
-    ast.Mod: _on_numbers(operator.mod),
-    ast.Pow: _on_numbers(_power),
+    ast.Sub: on_numbers(operator.sub),
+    ast.Mult: on_numbers(operator.mul),
+    ast.Div: on_numbers(operator.truediv),
+    ast.FloorDiv: on_numbers(operator.floordiv),
+    ast.Mod: on_numbers(operator.mod),
+    ast.Pow: on_numbers(power),
     ast.USub: operator.neg,
     ast.UAdd: operator.pos,
     ast.Not: operator.not_,
@@ -287,11 +259,13 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "median": statistics.median,
     "min": min,
     "mode": statistics.mode,
-    "round": _rounded,
+    "round": rounded,
     "sorted": sorted,
     "str": _text,
     "strip": lambda text: _text(text).strip(),
-    "sum": sum,
+    "sum": total,
     "upper": lambda text: _text(text).upper(),
 }
 """What expressions may call, beside evaluators by their names."""
+
+_OF_NUMBERS = frozenset({"abs", "float", "int", "mean", "median", "round"})

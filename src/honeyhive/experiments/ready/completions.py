@@ -8,20 +8,23 @@ import ssl
 import threading
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeGuard
 from urllib.parse import urlsplit
 
 import httpx
 import stamina
 
+from honeyhive.api.pool import made
 from honeyhive.api.retries import retry_after
+from honeyhive.api.secrecy import beginning, without
 from honeyhive.api.transport import ssl_context
 from honeyhive.documents import compact_json, shown
-from honeyhive.errors import JudgeError
+from honeyhive.errors import ApiUnreachableError, JudgeError
 from honeyhive.experiments.ready.prompts import NoAnswerError
 
 _PASSING = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 _MAX_ANSWER = 4 * 2**20
+_NOT_ENCODED = frozenset({"", "identity", "none"})
 _EXCERPT = 300
 _HIDDEN = "[key]"
 _SHORTEST_SECRET = 8  # what stands for a key where none is needed, such as "none", is in any text
@@ -88,6 +91,7 @@ class Endpoint:
         if key is not None:
             headers["authorization"] = f"Bearer {key}"
         url = f"{self.base_url}/chat/completions"
+        failed: Exception
         try:
             async with (
                 asyncio.timeout(self.timeout),
@@ -95,15 +99,22 @@ class Endpoint:
             ):
                 return response.status_code, response.headers, await self._read(response)
         except TimeoutError as error:
-            late = JudgeError(f"{self.origin} gave no answer within {self.timeout:g} s")
-            raise _PassingError(late) from error
+            failed, message = error, f"gave no answer within {self.timeout:g} s"
         except httpx.HTTPError as error:
-            unreached = JudgeError(f"{self.origin} cannot be reached: {type(error).__name__}: {error}")
-            raise _PassingError(unreached) from error
+            failed, message = error, f"cannot be reached: {type(error).__name__}"
+        # Raised out here, for what the endpoint has sent, maybe the key, stands in some of httpx's errors.
+        cause = failed if isinstance(failed, TimeoutError | httpx.NetworkError) else None
+        raise _PassingError(JudgeError(f"{self.origin} {message}")) from cause
 
     async def _read(self, response: httpx.Response) -> bytes:
+        encoding = response.headers.get("content-encoding", "").strip().lower()
+        if encoding not in _NOT_ENCODED:
+            # A few bytes of it may fill the memory. Its status still says whether to ask again.
+            if response.status_code != 200:
+                return b""
+            raise JudgeError(f"{self.origin} answered in the encoding {shown(encoding)}, which was not asked for")
         body = bytearray()
-        async for chunk in response.aiter_bytes():
+        async for chunk in response.aiter_raw():
             body += chunk
             if len(body) > _MAX_ANSWER:
                 raise JudgeError(f"{self.origin} answered with more than {_MAX_ANSWER} bytes")
@@ -155,6 +166,12 @@ class _Clients:
             await client.aclose()
 
     def _new(self) -> httpx.AsyncClient:
+        try:
+            return made(self._made)
+        except ApiUnreachableError as error:
+            raise JudgeError(error.message, hint=error.hint) from error
+
+    def _made(self) -> httpx.AsyncClient:
         return httpx.AsyncClient(
             # Without encryption no certificates are needed, and this context trusts none.
             verify=ssl_context() if self._encrypted else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
@@ -165,13 +182,18 @@ class _Clients:
         )
 
 
-def _quoted(answer: bytes, key: str | None) -> str:
-    return shown(_without(key, answer.decode(errors="replace")), _EXCERPT)
-
-
-def _without(key: str | None, text: str) -> str:
+def without_key(key: str | None, text: str) -> str:
     """The text without the key, should the endpoint send it back."""
-    return text.replace(key, _HIDDEN) if key and len(key) >= _SHORTEST_SECRET else text
+    return without(key, text, _HIDDEN) if _is_secret(key) else text
+
+
+def _quoted(answer: bytes, key: str | None) -> str:
+    text = answer.decode(errors="replace")
+    return shown(beginning(key, text, _HIDDEN, _EXCERPT) if _is_secret(key) else text, _EXCERPT)
+
+
+def _is_secret(key: str | None) -> TypeGuard[str]:
+    return key is not None and len(key) >= _SHORTEST_SECRET
 
 
 def _again(error: Exception) -> bool | float:
@@ -182,13 +204,13 @@ def _again(error: Exception) -> bool | float:
 
 def _content(answer: bytes, origin: str, key: str | None) -> str:
     """What the model said, out of a chat completion; without the key, should the answer hold it."""
+    is_completion = True
     try:
-        completion = json.loads(answer)
-        choices = completion["choices"]
-    except (ValueError, RecursionError, KeyError, TypeError) as error:
-        raise JudgeError(
-            f"{origin} answered with no chat completion: {_quoted(answer, key)}", hint="see base_url"
-        ) from error
+        choices = json.loads(answer)["choices"]
+    except (ValueError, RecursionError, KeyError, TypeError):
+        is_completion = False
+    if not is_completion:  # raised out here, for the decoder's error holds the whole answer
+        raise JudgeError(f"{origin} answered with no chat completion: {_quoted(answer, key)}", hint="see base_url")
     try:
         message = choices[0]["message"]
         content, refusal = message.get("content"), message.get("refusal")
@@ -196,6 +218,6 @@ def _content(answer: bytes, origin: str, key: str | None) -> str:
         raise NoAnswerError("the completion has no message") from error
     if not isinstance(content, str) or not content.strip():
         raise NoAnswerError(
-            f"it refused: {shown(_without(key, refusal))}" if isinstance(refusal, str) else "the message is empty"
+            f"it refused: {shown(without_key(key, refusal))}" if isinstance(refusal, str) else "the message is empty"
         )
-    return _without(key, content)
+    return without_key(key, content)

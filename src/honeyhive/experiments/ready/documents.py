@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import referencing
-from jsonschema.exceptions import SchemaError
+from jsonschema.exceptions import SchemaError, ValidationError
 from jsonschema.exceptions import best_match as most_telling
 from jsonschema.protocols import Validator
-from jsonschema.validators import Draft202012Validator, validator_for
+from jsonschema.validators import Draft202012Validator, extend, validator_for
 from referencing.exceptions import Unresolvable
 
-from honeyhive.documents import Malformed, load_json, plain, shown
+from honeyhive.documents import Malformed, canonical_json, load_json, plain, shown
 from honeyhive.errors import ArgumentError
 from honeyhive.experiments.ready.base import Configurable, Ready, text_of, value_of
 
 _MAX_NOTE = 500
+MAX_VALUES = 100_000
+"""An output of more values than these, at any depth, is not held to a schema: some keywords would take for ever."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +59,8 @@ class JsonSchema(Ready):
         except SchemaError as error:
             raise ArgumentError(f"json_schema: at {error.json_path}: {error.message[:_MAX_NOTE]}") from error
         # A registry of its own, with nothing in it: the library's own one goes and fetches.
-        object.__setattr__(self, "validator", kind(self.schema, registry=referencing.Registry()))
+        linear = extend(kind, {"uniqueItems": _unique_items})
+        object.__setattr__(self, "validator", linear(self.schema, registry=referencing.Registry()))
 
     def judge(self, outputs: Any, inputs: Any, ground_truth: Any) -> Any:  # noqa: ARG002 - that of all evaluators
         """Whether it meets it, and where it does not."""
@@ -68,8 +71,11 @@ class JsonSchema(Ready):
                 return False, problem
         elif not isinstance(value, Mapping | list):
             raise TypeError(f"the output is a {type(value).__name__}, neither JSON text nor a mapping or a list")
+        value = plain(value)
+        if (count := sum(1 for _ in _values(value))) > MAX_VALUES:
+            raise ValueError(f"the output holds {count} values; {MAX_VALUES} is the most that a schema is held to")
         try:
-            error = most_telling(self.validator.iter_errors(plain(value)))
+            error = most_telling(self.validator.iter_errors(value))
         except Unresolvable as unresolvable:
             raise ValueError(f"the schema refers to {shown(unresolvable.ref)}, and nothing is fetched") from None
         return True if error is None else (False, f"at {error.json_path}: {error.message}"[:_MAX_NOTE])
@@ -92,3 +98,35 @@ def _read(text: str) -> tuple[Any, str]:
         return load_json(text), ""
     except Malformed as error:
         return None, f"line {error.line}, column {error.column}: {error.message}"
+
+
+def _values(value: Any) -> Iterator[Any]:
+    """The value, and all that is in it."""
+    waiting = [value]
+    while waiting:
+        item = waiting.pop()
+        yield item
+        if isinstance(item, dict):
+            waiting.extend(item.values())
+        elif isinstance(item, list):
+            waiting.extend(item)
+
+
+def _unique_items(validator: Validator, wanted: Any, items: Any, _: Any) -> Iterator[ValidationError]:
+    """The keyword, in a time that grows with the items: the library compares mappings each with each."""
+    if wanted and validator.is_type(items, "array"):
+        seen: dict[str, int] = {}
+        for position, item in enumerate(items):
+            first = seen.setdefault(canonical_json(_numbers_alike(item)), position)
+            if first != position:
+                yield ValidationError(f"items {first} and {position} are equal")
+                return
+
+
+def _numbers_alike(value: Any) -> Any:
+    """The value with 1.0 as 1: JSON Schema has them equal."""
+    if isinstance(value, dict):
+        return {key: _numbers_alike(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_numbers_alike(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -12,7 +12,7 @@ from honeyhive.documents import plain, shown
 from honeyhive.errors import ArgumentError, JudgeError
 from honeyhive.experiments.evaluators.grades import to_score
 from honeyhive.experiments.ready.base import Ready
-from honeyhive.experiments.ready.completions import Endpoint
+from honeyhive.experiments.ready.completions import Endpoint, without_key
 from honeyhive.experiments.ready.prompts import NoAnswerError, prompt, read_judgement
 from honeyhive.result import Fault
 
@@ -58,9 +58,12 @@ class ModelGraded(Ready):
         for _ in range(self.answers):
             body = self._body(prompt(self.rubric, outputs, inputs, ground_truth, self._labels))
             try:
-                return read_judgement(await self.endpoint.complete(body, key), self.choices)
+                score, said = read_judgement(await self.endpoint.complete(body, key), self.choices)
             except NoAnswerError as error:
-                reason = str(error)
+                reason = without_key(key, str(error))
+            else:
+                # JSON within JSON: escapes hid from the first look what is read by now.
+                return score, said and without_key(key, said)
         return None, f"the judge gave no valid answer: {reason}"
 
     def options(self) -> dict[str, Any]:
