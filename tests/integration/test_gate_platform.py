@@ -253,3 +253,27 @@ def test_what_is_uploaded_later_goes_by_the_same_ids(project: Project, server: P
     (run,) = server.runs.values()
     assert len(run.value["event_ids"]) == len(server.sessions) == 5
     assert VICTIM not in sent(server)
+
+
+def test_what_a_later_experiment_makes_of_the_run_file_of_an_earlier_one_is_neither_shown_nor_sent(
+    project: Project, server: PlatformServer
+) -> None:
+    project.write(
+        "later.py",
+        """
+import pathlib
+
+def double(inputs):
+    file = pathlib.Path("honeyhive-report/first/run.jsonl")
+    file.write_text(file.read_text().replace('"exact":false', '"exact":true'))
+    return 2 * inputs["number"]
+""",
+    )
+    project.write("app.py", APP.replace('2 * inputs["number"]', "None"))
+    rules = {"thresholds": {"exact": {"min": 0.9}}}
+    project.config({"name": "first", **rules}, {"name": "second", "function": "later:double", **rules})
+    done = project.gate(env=keys(server))
+    assert done.exit_code == 1
+    assert "FAILED     first: exact is 0 %" in done.out
+    assert "first: its run file was changed after it was judged, and is not sent to HoneyHive" in done.err
+    assert [run.value["name"] for run in server.runs.values()] == ["second"]

@@ -34,5 +34,5 @@ def _forms(character: str) -> str:
     numbers = rf"\\{{1,4}}(?:u00|x){code:02x}|%{code:02x}|&\#x0{{0,4}}{code:x};|&\#0{{0,4}}{code};"
     names = {html.escape(character), "&apos;" if character == "'" else character} - {character}
     named = "".join(f"|{re.escape(name)}" for name in sorted(names))
-    # The longest form first. So many backslashes and no more: a run must not be read to its end from each of its places.
+    # The longest form first. So many backslashes and no more: a run is not to be read to its end from each place.
     return rf"(?:(?i:{numbers}{named})|\\{{0,4}}{re.escape(character)})"

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import tempfile
+import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +19,7 @@ from honeyhive.ci.settings import NO_BASELINE, Settings
 from honeyhive.ci.worker import child_environment, run_in_child
 from honeyhive.documents import yaml_scalar
 from honeyhive.errors import Cancelled, ConfigError, HoneyHiveError, RunFileError
+from honeyhive.experiments.beside import open_beside
 from honeyhive.experiments.dataset import Columns, Dataset
 from honeyhive.experiments.git import workspace_root
 from honeyhive.gate.broken import Broken, Finding, broken_by
@@ -42,13 +46,24 @@ class Edge:
 
 @dataclass(frozen=True, kw_only=True)
 class Judged:
-    """One experiment with what became of it, and the files that it is made from."""
+    """One experiment with what became of it, and the files that it is made from.
+
+    `run_id` is what its run was to be called. `digest` is that of the run file when it was judged, `None` where there
+    was none: experiments after it run code too, and what they make of the file is nothing that was judged.
+    """
 
     config: ExperimentConfig
     finding: Finding
     folder: Path
     run_file: Path
     baseline_file: Path | None
+    run_id: str = ""
+    digest: str | None = None
+
+    @property
+    def is_as_judged(self) -> bool:
+        """Whether the run file is still what was judged."""
+        return self.digest is not None and _digest(self.run_file) == self.digest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +74,15 @@ class _Prepared:
     dataset: Dataset
     baseline: Baseline | None
     run_file: Path
+    run_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Ran:
+    """What became of an experiment, and the digest of its run file at that moment."""
+
+    case: Case | Broken
+    digest: str | None = None
 
 
 def run_gate(settings: Settings, edge: Edge) -> tuple[Judged, ...]:
@@ -68,12 +92,12 @@ def run_gate(settings: Settings, edge: Edge) -> tuple[Judged, ...]:
     wrong: it would be paid for and thrown away.
     """
     prepared = [_guarded(config, settings, edge) for config in settings.experiments]
-    cases: list[Case | Broken] = [_not_run(item) if isinstance(item, _Prepared) else item for item in prepared]
     ready = [item for item in prepared if isinstance(item, _Prepared)]
+    ran = [_Ran(case=_not_run(item) if isinstance(item, _Prepared) else item) for item in prepared]
     if len(ready) == len(prepared):
-        cases = _cases(ready, settings, edge)
-    verdicts = iter(judge([case for case in cases if isinstance(case, Case)]))
-    findings = [next(verdicts) if isinstance(case, Case) else case for case in cases]
+        ran = _all_ran(ready, settings, edge)
+    verdicts = iter(judge([one.case for one in ran if isinstance(one.case, Case)]))
+    findings = [next(verdicts) if isinstance(one.case, Case) else one.case for one in ran]
     return tuple(
         Judged(
             config=config,
@@ -81,8 +105,10 @@ def run_gate(settings: Settings, edge: Edge) -> tuple[Judged, ...]:
             folder=(folder := experiment_folder(edge.report_dir, config, settings)),
             run_file=run_file(folder),
             baseline_file=_baseline_file(config, settings),
+            run_id=item.run_id if isinstance(item, _Prepared) else "",
+            digest=one.digest,
         )
-        for config, finding in zip(settings.experiments, findings, strict=True)
+        for config, item, one, finding in zip(settings.experiments, prepared, ran, findings, strict=True)
     )
 
 
@@ -147,6 +173,7 @@ def _guarded(config: ExperimentConfig, settings: Settings, edge: Edge) -> _Prepa
             dataset=open_dataset(config, settings),
             baseline=read_baseline(baseline_file) if baseline_file else None,
             run_file=run_file(experiment_folder(edge.report_dir, config, settings)),
+            run_id=str(uuid.uuid4()),
         )
     except HoneyHiveError as error:
         return broken_by(error, config.name)
@@ -158,20 +185,29 @@ def _baseline_file(config: ExperimentConfig, settings: Settings) -> Path | None:
     return relative(settings.directory / config.baseline, Path.cwd())
 
 
-def _cases(ready: list[_Prepared], settings: Settings, edge: Edge) -> list[Case | Broken]:
+def _all_ran(ready: list[_Prepared], settings: Settings, edge: Edge) -> list[_Ran]:
     try:
         with _users_python(settings, edge) as python:
             return list(_run_each(ready, settings, edge, python))
     except HoneyHiveError as error:  # of the installation: no experiment can do without it
-        return [broken_by(error, item.config.name) for item in ready]
+        return [_Ran(case=broken_by(error, item.config.name)) for item in ready]
 
 
-def _run_each(ready: list[_Prepared], settings: Settings, edge: Edge, python: Path | None) -> Iterator[Case | Broken]:
+def _run_each(ready: list[_Prepared], settings: Settings, edge: Edge, python: Path | None) -> Iterator[_Ran]:
     stopped = False
     for item in ready:
         case = _not_run(item) if stopped else _case(item, settings, edge, python)
-        yield case
+        yield _Ran(case=case, digest=None if stopped else _digest(item.run_file))
         stopped = stopped or (isinstance(case, Broken) and case.exit_code > Cancelled.first_exit_code)
+
+
+def _digest(file: Path) -> str | None:
+    """The hash of a file; `None` where there is none to be read."""
+    try:
+        with os.fdopen(open_beside(file, os.O_RDONLY), "rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except (OSError, HoneyHiveError):
+        return None
 
 
 def _case(item: _Prepared, settings: Settings, edge: Edge, python: Path | None) -> Case | Broken:
@@ -179,7 +215,15 @@ def _case(item: _Prepared, settings: Settings, edge: Edge, python: Path | None) 
     config = item.config
     try:
         set_aside(item.run_file)
-        ending = run_in_child(config, settings, python=python, out=item.run_file, environ=edge.environ, echo=edge.echo)
+        ending = run_in_child(
+            config,
+            settings,
+            python=python,
+            out=item.run_file,
+            run_id=item.run_id,
+            environ=edge.environ,
+            echo=edge.echo,
+        )
         candidate = check_candidate(item.run_file, config, item.dataset, ending)
         if isinstance(candidate, Broken):
             return candidate

@@ -152,8 +152,10 @@ def _sent(item: Judged, client: HoneyHive, edge: Edge) -> ReportingError | None:
     from honeyhive.experiments.platform.delivery import upload_as, upload_command  # noqa: PLC0415 - as above
 
     name = item.finding.experiment
-    if not item.run_file.is_file():
+    if item.digest is None:
         return None
+    if not item.is_as_judged:
+        return ReportingError(f"{name}: its run file was changed after it was judged, and is not sent to HoneyHive")
     try:
         delivered = upload_as(item.run_id, item.run_file, client, project=client.project)
     except (OSError, HoneyHiveError) as error:

@@ -152,6 +152,9 @@ def publish(judged: Sequence[Judged], settings: Settings, edge: Edge) -> list[Re
 
     def add_evidence() -> None:
         nonlocal text
+        for item in judged:
+            if isinstance(item.finding, Verdict) and not item.is_as_judged:
+                raise RunFileError("changed after it was judged", file=str(item.run_file), hint="see what writes to it")
         text = comment(judged, settings)
 
     steps: list[Callable[[], None]] = [
