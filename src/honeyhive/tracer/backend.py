@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
+from honeyhive.errors import ApiUnreachableError
 from honeyhive.tracer.warning import warn
 
 if TYPE_CHECKING:  # it costs httpx, which a run without a backend does not need
@@ -75,9 +76,9 @@ def open_backend(environ: Mapping[str, str]) -> SpanSink | None:
 
     try:
         return SpanSink(backend)
-    except OSError as error:
-        told = f"OTEL_EXPORTER_OTLP_CERTIFICATE cannot be read ({error.strerror}): no spans are sent to {backend.host}"
-        warn(told)
+    except ApiUnreachableError as error:
+        named = f" (OTEL_EXPORTER_OTLP_CERTIFICATE is {backend.certificate})" if backend.certificate else ""
+        warn(f"no spans are sent to {backend.host}: {error}{named}")
         return None
 
 

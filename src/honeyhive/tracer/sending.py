@@ -14,6 +14,7 @@ from opentelemetry.sdk.environment_variables import OTEL_BSP_MAX_QUEUE_SIZE
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
+from honeyhive.api.pool import made
 from honeyhive.api.retries import Budget, Retries, retry_after
 from honeyhive.api.transport import ssl_context
 from honeyhive.errors import ApiError, ApiStatusError, ApiUnreachableError
@@ -73,12 +74,14 @@ class SpanBackend(SpanExporter):
         address = httpx.URL(backend.url)
         # Whoever logs requests logs their address, which is no place for a password.
         self._url = address.copy_with(userinfo=b"")
-        self._client = httpx.Client(
-            auth=(address.username, address.password) if address.userinfo else None,
-            headers={**backend.headers, "accept-encoding": "identity", "content-type": kind, **packed},
-            timeout=backend.timeout,
-            verify=_certificates(backend),
-            transport=transport,
+        self._client = made(
+            lambda: httpx.Client(
+                auth=(address.username, address.password) if address.userinfo else None,
+                headers={**backend.headers, "accept-encoding": "identity", "content-type": kind, **packed},
+                timeout=backend.timeout,
+                verify=_certificates(backend),
+                transport=transport,
+            )
         )
 
     def stop_after(self, seconds: float) -> None:
