@@ -22,8 +22,8 @@ _PATIENCE = 30.0
 class Traces:
     """Takes the spans of a run from its threads.
 
-    Where they cannot be written, on a full disk say, the run goes on without, and one `HoneyHiveWarning` at its end says
-    so: what became of its datapoints is worth more than how.
+    Where they cannot be written, on a full disk say, the run goes on without, and one `HoneyHiveWarning` at its end
+    says so: what became of its datapoints is worth more than how.
     """
 
     def __init__(self, run_file: Path, environ: Mapping[str, str]) -> None:
