@@ -395,7 +395,7 @@ def test_no_encoding_and_no_closed_pipe_takes_the_result_away(encoding: str) -> 
     result = evaluate(broken, dataset=ROWS, evaluators=[right], print_results=False)
     with io.TextIOWrapper(io.BytesIO(), encoding=encoding) as stream:
         print_result(result, stream)
-        assert b"ValueError: sch" in stream.buffer.getvalue()  # type: ignore[attr-defined]  # it is ours
+        assert b"ValueError: sch" in stream.buffer.getvalue()
 
     class Closed(io.StringIO):
         def write(self, text: str) -> int:

@@ -976,7 +976,7 @@ def test_all_calls_of_the_evaluators_together_have_the_time_of_one(tmp_path: Pat
 
 def test_an_answer_that_does_not_say_what_it_is_is_an_answer_or_a_fault_of_its_datapoint(tmp_path: Path) -> None:
     class Unbound:
-        @property
+        @property  # type: ignore[misc]  # that it is odd is the point
         def __class__(self) -> Any:
             raise RuntimeError("working outside of context")
 

@@ -81,14 +81,14 @@ def read_datapoints(
     return Dataset.of(rows, dataset_id=external_id)
 
 
-def _rows(dataset: Rows) -> tuple[list[dict[str, Any]], str | None]:
+def _rows(dataset: Any) -> tuple[list[dict[str, Any]], str | None]:
     """The datapoints, and the id that the user gave their dataset."""
-    own_id = None
+    rows, own_id = dataset, None
     if isinstance(dataset, Mapping):
         if "data" not in dataset:
             raise ArgumentError("the dataset has no 'data'", hint='give a list, or {"id": …, "data": [...]}')
-        own_id, dataset = dataset.get("id"), dataset["data"]
-    if isinstance(dataset, str | bytes) or not isinstance(dataset, Iterable):
+        rows, own_id = dataset["data"], dataset.get("id")
+    if isinstance(rows, str | bytes) or not isinstance(rows, Iterable):
         hint = 'a list of {"inputs": …}; `honeyhive run` takes the path of a file'
-        raise ArgumentError(f"the dataset is a {type(dataset).__name__}, not a list", hint=hint)
-    return list(dataset), None if own_id is None else str(own_id)
+        raise ArgumentError(f"the dataset is a {type(rows).__name__}, not a list", hint=hint)
+    return list(rows), None if own_id is None else str(own_id)
