@@ -92,14 +92,13 @@ def start_upload(server: PlatformServer, run_file: Path) -> subprocess.Popen[str
 
 
 def start(server: PlatformServer, *arguments: str, folder: Path, **environ: str) -> subprocess.Popen[str]:
-    """A Python process that knows the server."""
-    measured = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE")}
+    """A Python process that knows the server; not measured, for what measures it listens to signals in its place."""
     known = {"HH_API_KEY": server.key, "HH_API_URL": server.url}
     plain = {"PATH": os.environ["PATH"], "HOME": str(folder), "LANG": "C.UTF-8"}
     return subprocess.Popen(
         [sys.executable, *arguments],
         cwd=folder,
-        env={**measured, **plain, **known, **environ},
+        env={**plain, **known, **environ},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -101,7 +101,7 @@ def test_a_signal_ends_the_run_as_cancelled_with_its_sessions(
     code, _, err = ended(process)
     assert code == exit_code
     assert ("KeyboardInterrupt" in err) is (number == signal.SIGINT)
-    assert "HoneyHiveWarning" not in err
+    assert "not on HoneyHive" not in err
     assert_cancelled(server, tmp_path)
 
 
@@ -138,7 +138,7 @@ def test_a_platform_that_hangs_does_not_keep_a_cancelled_run(server: PlatformSer
     process.send_signal(signal.SIGINT)
     code, _, err = ended(process)  # the server hangs for as long as the test lasts
     assert code == -signal.SIGINT
-    assert err.count("HoneyHiveWarning") == 1
+    assert err.count("not on HoneyHive") == 1
     assert "honeyhive upload .honeyhive/runs/qa-" in err
     server.mend()
     assert upload(server, run_file(tmp_path))[0] == 0

@@ -186,6 +186,15 @@ def trick(number):
     assert VICTIM not in sent(server)
 
 
+def test_the_code_does_not_put_its_run_under_a_dataset_of_the_platforms(
+    project: Project, server: PlatformServer
+) -> None:
+    done = forge(project, server, 'lines.RunHeader.to_line = lambda self: {**header(self), "dataset_id": VICTIM}\n')
+    assert done.exit_code == 0
+    assert len(server.sessions) == 5
+    assert VICTIM not in sent(server)
+
+
 def test_spans_of_another_session_are_left_out_and_counted(project: Project, server: PlatformServer) -> None:
     app = """
 def trick(number):

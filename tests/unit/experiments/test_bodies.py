@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from builders_spans import span
-from honeyhive.experiments.platform.bodies import PlatformRun
+from honeyhive.experiments.platform.bodies import PlatformRun, as_uuid
 from honeyhive.result import Failed, Fault, Outcome, Scored
 from honeyhive.tracer.otlp import span_line
 
@@ -113,6 +114,20 @@ def test_repeats_are_told_apart() -> None:
 @pytest.mark.parametrize(("inputs", "told"), [("text", {"inputs": "text"}), (None, {}), ({1: "a"}, {"1": "a"})])
 def test_inputs_are_an_object(inputs: Any, told: dict[str, Any]) -> None:
     assert a_run().session(scored(inputs=inputs), "s-1", b"")["inputs"] == told
+
+
+@pytest.mark.parametrize("name", ["", "run-1", "55AEB984-30C1-496E-8D58-AFE7E3AE7B52", "{" + RUN_ID + "}", "a\ud800"])
+def test_a_name_that_is_no_uuid_becomes_one_and_always_the_same(name: str) -> None:
+    found = as_uuid(name)
+    assert str(UUID(found)) == found == as_uuid(name)
+    assert found != RUN_ID
+    assert as_uuid(found) == found
+    assert as_uuid(name, within="run-1") != as_uuid(name, within="run-2")
+
+
+def test_what_the_code_said_of_its_session_does_not_move_it_to_another_run() -> None:
+    said = {"metadata": {"run_id": "theirs", "datapoint_id": "EXT-9", "source": "theirs", "tier": "gold"}}
+    assert a_run().event_update(scored(enrichment=said), "s-1")["metadata"] == {**IDS, "tier": "gold"}
 
 
 # --- what became of them ---------------------------------------------------------------------------------------------
