@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -39,12 +40,14 @@ def failing(inputs):
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A program and its rows; retries do not wait."""
+    """A program and its rows, which no other test can import; retries do not wait."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", sys.path.copy())
     Path("app.py").write_text(APP)
     Path("rows.jsonl").write_text("".join(json.dumps({"inputs": {"n": n}}) + "\n" for n in range(3)))
     with stamina.set_testing(True, attempts=2, cap=True):
         yield tmp_path
+    sys.modules.pop("app", None)
     os.chdir(tmp_path)
 
 
