@@ -10,7 +10,11 @@ HoneyHiveError            70  a fault of ours
 │   └── JudgeError            … at the endpoint of a judging model
 ├── RunFileError           3  a run file cannot be read, or is not whole
 ├── NoDecisionError        4  nothing to decide with
+│   └── RepositoryError       … a git repository that cannot be read or reached
 ├── ReportingError         5  the result stands, but some place where it should be told is not reached
+│   ├── StoreError            … a run cannot be kept for the next gates
+│   ├── GitHubError           … GitHub, by its API
+│   │   └── GitHubPermissionError 401, 403 or 404: the token may not do that
 │   └── ApiError              … HoneyHive, by its API
 │       ├── ApiUnreachableError   no connection, or no answer in time
 │       ├── ApiAnswerError        an answer that is not what the API describes
@@ -136,11 +140,41 @@ class NoDecisionError(HoneyHiveError):
     title = "No decision"
 
 
+class RepositoryError(NoDecisionError):
+    """A git repository, or what should be in it, cannot be read or reached."""
+
+    title = "Git"
+
+
 class ReportingError(HoneyHiveError):
     """The verdict stands, but some place where it should be told cannot be written."""
 
     exit_code = 5
     title = "Reporting failed"
+
+
+class StoreError(ReportingError):
+    """A run cannot be kept in the store where the next gates look for their baseline."""
+
+    title = "Baseline not saved"
+
+
+class GitHubError(ReportingError):
+    """GitHub could not be told, or asked; `request` is its method and path, `status` that of HTTP if there was one."""
+
+    title = "GitHub not reached"
+
+    def __init__(self, message: str, *, hint: str = "", request: str = "", status: int | None = None) -> None:
+        """The message says what happened, without the token."""
+        super().__init__(message, hint=hint)
+        self.request = request
+        self.status = status
+
+
+class GitHubPermissionError(GitHubError):
+    """The token may not do that, or is none; the hint names the permission."""
+
+    title = "The token may not do that"
 
 
 class ApiError(ReportingError):

@@ -87,7 +87,10 @@ class ExperimentConfig(_Section):
     max_workers: Count = Field(10, le=MOST, description="how many datapoints run at the same time")
     repeats: Count = Field(1, le=MOST, description="how often each datapoint runs")
     timeout: Seconds = Field(DEFAULT_TIMEOUT, description="time for each call of the function (default 10m)")
-    baseline: str | None = Field(None, description="a run file to compare with, or none")
+    baseline: str | None = Field(
+        None, description="what to compare with: auto, none, rerun, a run file, a run's id, a commit or branch"
+    )
+    paths: Names = Field((), description="run only if one of these files has changed, as in .gitignore")
     thresholds: Thresholds = Field(default_factory=dict, description="metric: rules; what is allowed")
 
     def parsed_thresholds(self) -> tuple[Threshold, ...]:
@@ -103,6 +106,9 @@ class ConfigFile(_Section):
     on_undecided: Policy = Field(Policy.WARN, description="when the data cannot tell: warn or fail")
     on_missing_baseline: Policy = Field(Policy.WARN, description="when there is no baseline: warn or fail")
     on_incomparable: Policy = Field(Policy.FAIL, description="when dataset or evaluator changed: fail or warn")
+    store: str | None = Field(
+        None, description="where runs are kept for the next gates: git:BRANCH, file:DIR, honeyhive:"
+    )
     install: str | None = Field(None, description="requirements file, pyproject folder or packages for your code")
     python_version: str | None = Field(None, description="the Python that your code runs on, with install")
     python_path: Names = Field((), description="folders to import your code from, besides the working directory")

@@ -16,7 +16,7 @@ from honeyhive.ci.settings import Settings
 from honeyhive.documents import Malformed, load_json, neutralise
 from honeyhive.errors import HoneyHiveError, InputError, NoDecisionError, ReportingError, RunFileError
 from honeyhive.gate import words
-from honeyhive.gate.broken import Broken, Finding
+from honeyhive.gate.broken import Broken, Finding, Skipped, verdict_of
 from honeyhive.gate.checks import Check, Reason, Rule, Status
 from honeyhive.gate.headline import by_weight, headline
 from honeyhive.gate.report import Context, Dataset, Evidence, render
@@ -206,6 +206,8 @@ def finding_json(finding: Finding) -> dict[str, Any]:
     """A finding as JSON: the verdict, or why there is none."""
     if isinstance(finding, Verdict):
         return to_json(finding)
+    if isinstance(finding, Skipped):
+        return {"schema": 1, "verdict": "skipped", "experiment": finding.experiment, "reason": finding.reason}
     return {
         "schema": 1,
         "verdict": "broken",
@@ -228,8 +230,8 @@ def json_text(finding: Finding) -> str:
 
 def overall(judged: Sequence[Judged]) -> str:
     """The job's verdict in one word: the worst of its experiments."""
-    verdicts = {"broken" if isinstance(item.finding, Broken) else item.finding.verdict.value for item in judged}
-    return next(verdict for verdict in ("broken", "failed", "undecided", "passed") if verdict in verdicts)
+    verdicts = {verdict_of(item.finding) for item in judged}
+    return next(verdict for verdict in ("broken", "failed", "undecided", "passed", "skipped") if verdict in verdicts)
 
 
 def exit_code(judged: Sequence[Judged]) -> int:
@@ -259,6 +261,9 @@ def _lines(judged: Sequence[Judged]) -> Iterator[str]:
             for detail in finding.details:
                 yield neutralise(f"           {detail}")
             continue
+        if isinstance(finding, Skipped):
+            yield neutralise(f"SKIPPED    {finding.experiment}: {finding.reason}")
+            continue
         yield neutralise(f"{finding.verdict.value.upper():<10} {finding.experiment}: {headline(finding)}")
         for check in finding.checks:
             yield neutralise(f"  {check.message}")
@@ -287,6 +292,7 @@ def _main_error(judged: Sequence[Judged], policies: Policies, code: int) -> Anno
         hint = f" — {first.hint}" if first.hint else ""
         message = f"{first.experiment}: {first.message}{hint}{rest}"
         return Annotation(level=Level.ERROR, title=first.title, message=message, file=first.file, line=first.line)
+    assert isinstance(first, Verdict)  # noqa: S101 - what was skipped has no code of its own
     check = by_weight([check for check in first.checks if check.gating and _decides(check, policies, code)])[0]
     return Annotation(level=Level.ERROR, title=_title(check, code), message=f"{first.experiment}: {_said(check)}{rest}")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -33,7 +34,7 @@ FORBIDDEN_NAMES = (
     "HH_API_KEY", "HONEYHIVE_API_KEY",
 )  # fmt: skip
 FORBIDDEN_PREFIXES = ("INPUT_", "ACTIONS_")
-NO_BASELINE = "none"
+AUTO, NO_BASELINE, RERUN = "auto", "none", "rerun"
 
 
 def _to_integer(value: Any) -> Any:
@@ -41,7 +42,25 @@ def _to_integer(value: Any) -> Any:
     return int(value) if isinstance(value, str) and value.strip().isascii() and value.strip().isdigit() else value
 
 
+def _to_switch(value: Any) -> Any:
+    """`true` and `false`, in the spellings that YAML has for them."""
+    known = {"true": True, "false": False}
+    if isinstance(value, str) and value.strip().lower() in known:
+        return known[value.strip().lower()]
+    if isinstance(value, bool):
+        return value
+    raise ValueError("should be true or false")
+
+
+class Mode(StrEnum):
+    """What the action does."""
+
+    GATE = "gate"
+    PUBLISH = "publish"
+
+
 Texts = Annotated[tuple[str, ...], BeforeValidator(lambda value: (value,) if isinstance(value, str) else value)]
+Switch = Annotated[bool, BeforeValidator(_to_switch)]
 _Integer = Annotated[int, BeforeValidator(_to_integer), Field(ge=1, strict=True)]
 
 
@@ -66,7 +85,13 @@ class Inputs(BaseModel):
     timeout: Seconds | None = Field(None, description="time for each call of the function: 60s")
     time_limit: Seconds | None = Field(None, description="time for the whole run of one experiment: 20m")
     limit: _Integer | None = Field(None, description="run only the first so many datapoints")
-    baseline: str | None = Field(None, description="a run file to compare with, or none")
+    baseline: str | None = Field(
+        None, description="what to compare with: auto, none, rerun, a run file, a run's id, a commit or branch"
+    )
+    store: str | None = Field(
+        None, description="where runs are kept for the next gates: git:BRANCH, file:DIR, honeyhive:"
+    )
+    paths: Names | None = Field(None, description="run only if one of these files has changed, as in .gitignore")
     on_undecided: Policy | None = Field(None, description="when the data cannot tell: warn or fail")
     on_missing_baseline: Policy | None = Field(None, description="when there is no baseline: warn or fail")
     on_incomparable: Policy | None = Field(None, description="when dataset or evaluator changed: fail or warn")
@@ -78,6 +103,17 @@ class Inputs(BaseModel):
     api_key: str | None = Field(None, repr=False, description="your HoneyHive key: the runs appear there too")
     project: str | None = Field(None, description="the project on HoneyHive (default: the one of the key)")
     server_url: str | None = Field(None, description="the address of HoneyHive's API, if it is your own")
+    mode: Mode | None = Field(None, description="gate, or publish: post the report that another job has made")
+    github_token: str | None = Field(None, repr=False, description="the job's token: reads the base, comments, saves")
+    comment: Switch | None = Field(None, description="whether to comment on the pull request: true or false")
+    comment_key: str | None = Field(None, description="tells the jobs of a matrix apart in the comment")
+    check_run: str | None = Field(
+        None, description="the name of a check run to make besides the job's own (default: none)"
+    )
+    strict_reporting: Switch | None = Field(None, description="fail when something cannot be reported: true or false")
+    allow_pull_request_target: Switch | None = Field(
+        None, description="run on pull_request_target, with the code of the base: true or false"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +133,14 @@ class Settings:
     api_key: str | None = field(default=None, repr=False)
     project: str | None = None
     server_url: str | None = None
+    mode: Mode = Mode.GATE
+    store: str | None = None
+    github_token: str | None = field(default=None, repr=False)
+    comment: bool = True
+    comment_key: str = ""
+    check_run: str | None = None
+    strict_reporting: bool = False
+    allow_pull_request_target: bool = False
 
     def experiment_of(self, run: RunResult) -> ExperimentConfig:
         """The experiment that a run is of: the one with its name, or the only one; `InputError` where neither is."""
@@ -141,6 +185,14 @@ def load_settings(
         api_key=inputs.api_key,
         project=inputs.project,
         server_url=inputs.server_url,
+        mode=inputs.mode or Mode.GATE,
+        store=inputs.store or (config.store if config else None),
+        github_token=inputs.github_token,
+        comment=inputs.comment is not False,
+        comment_key=inputs.comment_key or "",
+        check_run=inputs.check_run,
+        strict_reporting=bool(inputs.strict_reporting),
+        allow_pull_request_target=bool(inputs.allow_pull_request_target),
     )
     _refuse_names(settings.pass_env)
     if settings.python_version and not settings.install:
@@ -237,7 +289,9 @@ def _selected(names: Sequence[str] | None, experiments: tuple[ExperimentConfig, 
 def _overrides(inputs: Inputs) -> dict[str, Any]:
     """What the inputs say of an experiment, by field name."""
     fields = ("function", "dataset", "evaluators", "inputs", "ground_truth", "id", "max_workers", "repeats", "timeout")
-    given = {name: getattr(inputs, name) for name in (*fields, "baseline") if getattr(inputs, name) is not None}
+    given = {
+        name: getattr(inputs, name) for name in (*fields, "baseline", "paths") if getattr(inputs, name) is not None
+    }
     if inputs.thresholds is not None:
         given["thresholds"] = _thresholds(inputs.thresholds)
     return given

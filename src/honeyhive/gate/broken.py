@@ -1,4 +1,4 @@
-"""An experiment that came to no verdict: `Broken`, with how far it got and the way out."""
+"""An experiment that came to no verdict: `Broken`, with how far it got and the way out, or `Skipped`."""
 
 from __future__ import annotations
 
@@ -27,8 +27,28 @@ class Broken:
     line: int | None = None
 
 
-Finding = Verdict | Broken
+@dataclass(frozen=True, kw_only=True)
+class Skipped:
+    """An experiment that was not run: nothing that it is about has changed. `reason` says what was looked at."""
+
+    experiment: str
+    reason: str
+    exit_code: int = 0
+
+
+Finding = Verdict | Broken | Skipped
 """What the gate has to say about one experiment."""
+
+
+def verdict_of(finding: Finding) -> str:
+    """The finding in one word: `broken`, `skipped`, or the verdict."""
+    match finding:
+        case Broken():
+            return "broken"
+        case Skipped():
+            return "skipped"
+        case Verdict():
+            return finding.verdict.value
 
 
 def broken_by(error: HoneyHiveError, experiment: str) -> Broken:

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Protocol
 
 from honeyhive.gate import advice, words
-from honeyhive.gate.broken import Broken, Finding
+from honeyhive.gate.broken import Broken, Finding, Skipped
 from honeyhive.gate.checks import Check, Rule, Status
 from honeyhive.gate.evidence import Evidence, Exhibits, select
 from honeyhive.gate.headline import by_weight
@@ -75,7 +75,13 @@ def render(
 
 
 def _urgency(finding: Finding) -> int:
-    return -1 if isinstance(finding, Broken) else _ORDER.index(finding.verdict)
+    match finding:
+        case Broken():
+            return -1
+        case Skipped():
+            return len(_ORDER)
+        case _:
+            return _ORDER.index(finding.verdict)
 
 
 # --- making it fit ---------------------------------------------------------------------------------------------------
@@ -112,6 +118,8 @@ def _section(
 ) -> _Part:
     if isinstance(finding, Broken):
         return _BrokenSection(finding, alone)
+    if isinstance(finding, Skipped):
+        return _SkippedSection(finding, alone)
     return _Section(finding, select(finding, evidence.get(finding.experiment, {})), context, alone)
 
 
@@ -122,6 +130,15 @@ class _BrokenSection:
 
     def at(self, detail: _Detail) -> str:
         return TEMPLATES["broken.md.j2"].render(finding=self.finding, alone=self.alone, detail=detail).strip()
+
+
+@dataclass(frozen=True)
+class _SkippedSection:
+    finding: Skipped
+    alone: bool
+
+    def at(self, detail: _Detail) -> str:
+        return TEMPLATES["skipped.md.j2"].render(finding=self.finding, alone=self.alone, detail=detail).strip()
 
 
 @dataclass(frozen=True)

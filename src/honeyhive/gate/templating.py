@@ -16,14 +16,13 @@ from typing import Any
 from jinja2 import DictLoader, Environment, StrictUndefined, Template
 
 from honeyhive.gate import advice, figures, markdown, numbers, words
-from honeyhive.gate.broken import Broken, Finding
+from honeyhive.gate.broken import Finding, verdict_of
 from honeyhive.gate.checks import Check, Status
 from honeyhive.gate.evidence import EXPECTED_WIDTH, INPUTS_WIDTH, OUTPUT_WIDTH
 from honeyhive.gate.headline import headline
 from honeyhive.gate.verdict import MetricSummary
 
-_SYMBOLS = {Status.FAILED: "❌", Status.UNDECIDED: "⚠️", Status.PASSED: "✅"}
-_BROKEN = "💥"
+_SYMBOLS = {"broken": "💥", "failed": "❌", "undecided": "⚠️", "passed": "✅", "skipped": "⏭️"}
 
 
 class _Safe(str):
@@ -49,14 +48,14 @@ def _status(check: Check) -> str:
 
 
 def _symbol(finding: Finding) -> str:
-    return _BROKEN if isinstance(finding, Broken) else _SYMBOLS[finding.verdict]
+    return _SYMBOLS[verdict_of(finding)]
 
 
 def _overall(findings: Sequence[Finding]) -> str:
     """The first line where there is not just one experiment; `findings` has the worst first."""
     if not findings:
         return "⚠️ no experiment was judged"
-    counts = Counter("broken" if isinstance(finding, Broken) else finding.verdict.value for finding in findings)
+    counts = Counter(verdict_of(finding) for finding in findings)
     (worst, number), *rest = counts.items()
     also = "".join(f", {count} {word}" for word, count in rest)
     return f"{_symbol(findings[0])} {number} of {len(findings)} experiments {worst}{also}"
