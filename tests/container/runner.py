@@ -18,6 +18,7 @@ import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 SECRETS = {
     "GITHUB_TOKEN": "ghs_0123456789",
@@ -63,6 +64,9 @@ class Runner:
     folder: Path
     inputs: Iterable[str]
     suffix: str = field(default_factory=lambda: str(uuid.uuid4()))
+    job: Mapping[str, str] = field(default_factory=dict)
+    """What the job's variables are instead of the usual ones: `GITHUB_EVENT_NAME`, `GITHUB_REF`."""
+    event: Mapping[str, Any] = field(default_factory=lambda: {"repository": {"id": 17}})
 
     @property
     def workspace(self) -> Path:
@@ -140,7 +144,7 @@ class Runner:
     def _environment(self, env: Mapping[str, str]) -> dict[str, str]:
         for folder in self.mounts.values():
             folder.mkdir(parents=True, exist_ok=True)
-        (self.mounts["/github/workflow"] / "event.json").write_text(json.dumps({"repository": {"id": 17}}))
+        (self.mounts["/github/workflow"] / "event.json").write_text(json.dumps(self.event), encoding="utf-8")
         for prefix in _FILES.values():
             self._file(prefix).touch()
         sha = subprocess.run(["git", "rev-parse", "HEAD"], cwd=self.workspace, check=False, capture_output=True)
@@ -168,6 +172,7 @@ class Runner:
             "RUNNER_ARCH": "X64",
             "RUNNER_OS": "Linux",
             "RUNNER_TEMP": "/home/runner/work/_temp",  # of the machine: not to be found in a container
+            **self.job,
         }
 
     def _file(self, prefix: str) -> Path:

@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from honeyhive.ci.pipeline import Edge, run_gate
-from honeyhive.ci.settings import load_settings
+from builders_ci import preparation
+from honeyhive.ci.edge import Edge
+from honeyhive.ci.pipeline import run_gate
 from honeyhive.gate.verdict import Verdict
 from projects import APP, JOB_FILES, PATIENCE, Project, new_project, wait_until
 
@@ -53,7 +54,9 @@ def test_a_passing_gate_leaves_report_outputs_and_summary_and_nothing_else(proje
     assert "PASSED     doubling: exact is 100 %" in done.out
     assert done.out.splitlines()[-1] == "report: honeyhive-report/comment.md"
     report = project.folder / "honeyhive-report"
-    assert {path.name for path in report.iterdir()} == {"comment.md", "comparison.json", "run.jsonl", "run.spans.jsonl"}
+    assert {path.name for path in report.iterdir()} == {
+        "comment.md", "comparison.json", "report.json", "run.jsonl", "run.spans.jsonl",
+    }  # fmt: skip
     assert done.summary.rstrip() == (report / "comment.md").read_text().rstrip()
     assert done.verdict == json.loads((report / "comparison.json").read_text())
     run_id = project.lines()[0]["run_id"]
@@ -516,9 +519,9 @@ def test_the_users_code_runs_in_the_environment_that_was_installed(project: Proj
     project.write(
         "app.py", "import os\ndef double(inputs): return os.environ['INSTALLED']\ndef exact(outputs): return True\n"
     )
-    settings = load_settings({"install": "six"}, {}, directory=project.folder)
     edge = Edge(environ=os.environ, echo=lambda _: None, report_dir=project.folder / "honeyhive-report")
-    (found,) = run_gate(settings, edge)
+    with preparation(project.folder, {"install": "six"}) as prepared:
+        (found,) = run_gate(prepared, edge)
     assert isinstance(found.finding, Verdict)
     assert project.outcomes()[0]["output"] == "yes"
 

@@ -16,9 +16,10 @@ from click.testing import CliRunner
 from jsonschema import Draft202012Validator
 
 from honeyhive.ci.config import ExperimentConfig
-from honeyhive.ci.pipeline import Edge, Judged
-from honeyhive.ci.reporting import outputs
+from honeyhive.ci.edge import Edge
+from honeyhive.ci.pipeline import Judged
 from honeyhive.ci.settings import Inputs, action_inputs
+from honeyhive.ci.telling import outputs
 from honeyhive.cli import cli
 from honeyhive.documents import load_json
 from honeyhive.gate.broken import Broken

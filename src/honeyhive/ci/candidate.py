@@ -12,6 +12,7 @@ from honeyhive.ci.config import ExperimentConfig
 from honeyhive.ci.worker import Ending
 from honeyhive.errors import Cancelled, DatasetError, HoneyHiveError, InputError, RunFileError
 from honeyhive.experiments.dataset import Datapoint, Dataset
+from honeyhive.experiments.overlay import Overlay
 from honeyhive.gate.broken import Broken, broken_by
 from honeyhive.result import Failed, Outcome, RunResult, content_hash
 from honeyhive.runfile import read_run
@@ -29,7 +30,7 @@ class Counted:
     missing: tuple[str, ...]
 
 
-def check_candidate(path: Path, experiment: ExperimentConfig, dataset: Dataset, ending: Ending) -> RunResult | Broken:
+def check_candidate(path: Path, experiment: ExperimentConfig, dataset: Dataset | Overlay, ending: Ending) -> RunResult | Broken:
     """The run at `path`, or why it cannot be judged: not there, not whole, or not the run that was asked for."""
     expected = dataset.count * experiment.repeats
     try:
@@ -47,7 +48,7 @@ def check_candidate(path: Path, experiment: ExperimentConfig, dataset: Dataset, 
     return _unfinished(path, experiment, ending, counted, expected=expected)
 
 
-def interrupted(path: Path, experiment: ExperimentConfig, dataset: Dataset, error: Cancelled) -> Broken:
+def interrupted(path: Path, experiment: ExperimentConfig, dataset: Dataset | Overlay, error: Cancelled) -> Broken:
     """A run that a signal has ended, with what it has finished."""
     try:
         finished = sum(1 for _ in read_run(path).outcomes)
@@ -83,7 +84,7 @@ def _another_run() -> RunFileError:
     return RunFileError("the run file is that of another run", hint="something else has written to it: run again")
 
 
-def _count(run: RunResult, experiment: ExperimentConfig, dataset: Dataset) -> Counted:
+def _count(run: RunResult, experiment: ExperimentConfig, dataset: Dataset | Overlay) -> Counted:
     """Count for ourselves: user code ran in the process that wrote the file."""
     expected = dataset.count * experiment.repeats
     asked = (experiment.name, dataset.sha256, dataset.limit, experiment.repeats, expected)
@@ -108,7 +109,7 @@ def _has_its_content(outcome: Outcome) -> bool:
     return unrecorded or content_hash(outcome.inputs, outcome.ground_truth) == outcome.content_hash
 
 
-def _missing(experiment: ExperimentConfig, dataset: Dataset, present: Set[Key] = frozenset()) -> tuple[str, ...]:
+def _missing(experiment: ExperimentConfig, dataset: Dataset | Overlay, present: Set[Key] = frozenset()) -> tuple[str, ...]:
     """The first few datapoints that have no outcome, by name."""
     keys = ((point, repeat) for repeat in range(experiment.repeats) for point in dataset)
     absent = ((point, repeat) for point, repeat in keys if (point.id, repeat) not in present)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -116,7 +117,20 @@ class ConfigFile(_Section):
     time_limit: Seconds | None = Field(None, description="time for the whole run of one experiment")
 
 
-def read_config(path: Path, shown_as: str) -> ConfigFile:
+@dataclass(frozen=True, kw_only=True)
+class WrittenConfig:
+    """A configuration, and where in its file each part of it stands."""
+
+    config: ConfigFile
+    document: YamlDocument
+    file: str
+
+    def line(self, path: Sequence[str | int]) -> int:
+        """The line of what stands at `path`, or of the nearest thing around it that is there."""
+        return self.document.place(path)[0]
+
+
+def read_config(path: Path, shown_as: str) -> WrittenConfig:
     """The configuration at `path`; `shown_as` is what the user calls that file.
 
     Raises `ConfigError` with the line and column of the first thing that is wrong, and what would be right.
@@ -129,13 +143,22 @@ def read_config(path: Path, shown_as: str) -> ConfigFile:
         raise ConfigError(f"cannot be read: {error.strerror}", file=shown_as, hint="name a file") from error
     except UnicodeDecodeError as error:
         raise ConfigError("not UTF-8", file=shown_as, hint="save it as UTF-8") from error
+    return _parsed(text, shown_as)
+
+
+def parse_config(text: str, shown_as: str) -> ConfigFile:
+    """The configuration that a text is, as `read_config` has it of a file."""
+    return _parsed(text.removeprefix("\ufeff"), shown_as).config
+
+
+def _parsed(text: str, shown_as: str) -> WrittenConfig:
     try:
         document = load_yaml(text)
     except Malformed as error:
         raise ConfigError(
             error.message, file=shown_as, line=error.line, column=error.column, hint="it has to be plain YAML"
         ) from error
-    return _validated(document, shown_as)
+    return WrittenConfig(config=_validated(document, shown_as), document=document, file=shown_as)
 
 
 def _validated(document: YamlDocument, shown_as: str) -> ConfigFile:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from collections.abc import Callable, Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib.metadata import distribution
 from pathlib import Path
 
 from honeyhive.ci.processes import run_to_end
+from honeyhive.ci.settings import Settings
+from honeyhive.ci.worker import child_environment
 from honeyhive.documents import shown
 from honeyhive.errors import InstallError
 
@@ -98,3 +102,20 @@ def _complaint(said: Sequence[str]) -> str:
     start = next((number for number, line in enumerate(said) if line.lstrip().startswith(("×", "error:"))), 0)
     text = " ".join(" ".join(said[start:]).replace("×", "").replace("╰─▶", "").replace("error:", "").split())
     return text[:1_000] or "the installer failed and said nothing"
+
+
+@contextmanager
+def users_python(settings: Settings, environ: Mapping[str, str], echo: Callable[[str], None]) -> Iterator[Path | None]:
+    """The interpreter for the user's code: one with their requirements where `install` names some, else our own."""
+    if settings.install is None:
+        yield None
+        return
+    with tempfile.TemporaryDirectory(prefix="honeyhive-install-", ignore_cleanup_errors=True) as folder:
+        yield install(
+            settings.install,
+            python_version=settings.python_version,
+            directory=settings.directory,
+            into=Path(folder, "environment"),
+            environ=child_environment(environ, settings.pass_env),
+            echo=echo,
+        )

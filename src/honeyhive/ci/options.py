@@ -64,3 +64,40 @@ platform = _options(
     click.option("--project", metavar="NAME", help="The project on HoneyHive.  [default: HH_PROJECT]"),
     click.option("--server-url", metavar="URL", help="The address of HoneyHive's API.  [default: HH_API_URL]"),
 )
+baseline = _options(
+    click.option(
+        "--baseline",
+        metavar="WHAT",
+        help="What to compare with: auto, none, rerun, a run file, a run's id, a commit or branch.  [default: auto]",
+    ),
+    click.option(
+        "--paths", multiple=True, metavar="PATTERN", help="Run only if one of these files has changed, as in .gitignore."
+    ),
+)
+store = click.option(
+    "--store",
+    metavar="STORE",
+    help="Where runs are kept for the next gates: git:BRANCH, file:DIR, honeyhive:.  "
+    "[default: git:honeyhive-runs in CI, else file:.honeyhive/runs]",
+)
+token = click.option("--github-token", metavar="TOKEN", help="The job's token; in GITHUB_TOKEN nobody sees it.")
+github = _options(
+    store,
+    token,
+    click.option("--mode", metavar="gate|publish", help="publish: post the report that another job has made."),
+    click.option("--comment", metavar="true|false", help="Whether to comment on the pull request.  [default: true]"),
+    click.option("--comment-key", metavar="KEY", help="Tells the jobs of a matrix apart in the comment."),
+    click.option("--check-run", metavar="NAME", help="Make a check run of that name, besides the job's own."),
+    click.option("--strict-reporting", metavar="true|false", help="Fail when something cannot be reported."),
+    click.option(
+        "--allow-pull-request-target", metavar="true|false", help="Run on pull_request_target, with the base's code."
+    ),
+)
+stored = _options(
+    configuration,
+    store,
+    token,
+    click.option("--working-directory", metavar="DIR", help="Where everything is relative to.  [default: here]"),
+    platform,
+)
+"""For commands that look after the runs in a store."""

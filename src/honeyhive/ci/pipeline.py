@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
-import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from honeyhive.ci.candidate import check_candidate, interrupted
 from honeyhive.ci.config import ExperimentConfig
-from honeyhive.ci.install import install
-from honeyhive.ci.runs import Baseline, read_baseline
-from honeyhive.ci.settings import NO_BASELINE, Settings
-from honeyhive.ci.worker import child_environment, run_in_child
+from honeyhive.ci.edge import Edge
+from honeyhive.ci.install import users_python
+from honeyhive.ci.preparing import Preparation, Prepared
+from honeyhive.ci.rerun import rerun
+from honeyhive.ci.settings import Settings
+from honeyhive.ci.worker import run_in_child
 from honeyhive.documents import yaml_scalar
 from honeyhive.errors import Cancelled, ConfigError, HoneyHiveError, RunFileError
 from honeyhive.experiments.beside import open_beside
-from honeyhive.experiments.dataset import Columns, Dataset
-from honeyhive.experiments.git import workspace_root
-from honeyhive.gate.broken import Broken, Finding, broken_by
+from honeyhive.gate.broken import Broken, Finding, Skipped, broken_by
 from honeyhive.gate.comparison import Comparison, compare
 from honeyhive.gate.markdown import NAME, one_line
 from honeyhive.gate.metrics import Direction, Kind, Metric
@@ -33,15 +30,6 @@ from honeyhive.runfile import set_aside
 
 _NAMED = 10
 """How many metrics a message names."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Edge:
-    """What the gate touches of the world: the environment, the log, and the folder for its report."""
-
-    environ: Mapping[str, str]
-    echo: Callable[[str], None]
-    report_dir: Path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,49 +55,52 @@ class Judged:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Prepared:
-    """An experiment whose input has been read and found right, before anything of it runs."""
-
-    config: ExperimentConfig
-    dataset: Dataset
-    baseline: Baseline | None
-    run_file: Path
-    run_id: str
-
-
-@dataclass(frozen=True, kw_only=True)
 class _Ran:
-    """What became of an experiment, and the digest of its run file at that moment."""
+    """What became of an experiment, the digest of its run file at that moment, and what it was held against."""
 
-    case: Case | Broken
+    case: Case | Broken | Skipped
     digest: str | None = None
+    baseline_file: Path | None = None
 
 
-def run_gate(settings: Settings, edge: Edge) -> tuple[Judged, ...]:
+def run_gate(preparation: Preparation, edge: Edge) -> tuple[Judged, ...]:
     """Run every experiment of the settings and judge them together.
 
     What is wrong with one experiment is its finding (`Broken`). Nothing is run while something is known to be
     wrong: it would be paid for and thrown away.
     """
-    prepared = [_guarded(config, settings, edge) for config in settings.experiments]
-    ready = [item for item in prepared if isinstance(item, _Prepared)]
-    ran = [_Ran(case=_not_run(item) if isinstance(item, _Prepared) else item) for item in prepared]
-    if len(ready) == len(prepared):
-        ran = _all_ran(ready, settings, edge)
+    settings = preparation.settings
+    folders = [experiment_folder(edge.report_dir, config, settings) for config in settings.experiments]
+    prepared = [
+        _guarded(config, preparation, run_file(folder))
+        for config, folder in zip(settings.experiments, folders, strict=True)
+    ]
+    ran = _ran(prepared, preparation, edge)
     verdicts = iter(judge([one.case for one in ran if isinstance(one.case, Case)]))
     findings = [next(verdicts) if isinstance(one.case, Case) else one.case for one in ran]
     return tuple(
         Judged(
             config=config,
             finding=finding,
-            folder=(folder := experiment_folder(edge.report_dir, config, settings)),
+            folder=folder,
             run_file=run_file(folder),
-            baseline_file=_baseline_file(config, settings),
-            run_id=item.run_id if isinstance(item, _Prepared) else "",
+            baseline_file=one.baseline_file,
+            run_id=item.run_id if isinstance(item, Prepared) else "",
             digest=one.digest,
         )
-        for config, item, one, finding in zip(settings.experiments, prepared, ran, findings, strict=True)
+        for config, item, one, folder, finding in zip(
+            settings.experiments, prepared, ran, folders, findings, strict=True
+        )
     )
+
+
+def _ran(prepared: Sequence[Prepared | Skipped | Broken], preparation: Preparation, edge: Edge) -> list[_Ran]:
+    """What became of each: run only where nothing is known to be wrong with any."""
+    ready = [item for item in prepared if isinstance(item, Prepared)]
+    if any(isinstance(item, Broken) for item in prepared):
+        return [_Ran(case=_not_run(item) if isinstance(item, Prepared) else item) for item in prepared]
+    ran = iter(_all_ran(ready, preparation, edge) if ready else ())
+    return [next(ran) if isinstance(item, Prepared) else _Ran(case=item) for item in prepared]
 
 
 def experiment_folder(report_dir: Path, config: ExperimentConfig, settings: Settings) -> Path:
@@ -120,19 +111,6 @@ def experiment_folder(report_dir: Path, config: ExperimentConfig, settings: Sett
 def run_file(folder: Path) -> Path:
     """The run file in an experiment's folder."""
     return folder / "run.jsonl"
-
-
-def open_dataset(config: ExperimentConfig, settings: Settings) -> Dataset:
-    """The dataset of an experiment, every row of it read and checked."""
-    columns = Columns(inputs=config.inputs, ground_truth=config.ground_truth, id=config.id)
-    workspace = workspace_root(settings.directory)
-    path = relative(settings.directory / config.dataset, workspace)
-    return Dataset.open(path, workspace=workspace, columns=columns, limit=settings.limit)
-
-
-def relative(path: Path, start: Path) -> Path:
-    """The path as people know it, from `start` on, where it is below it."""
-    return path.relative_to(start) if path.is_relative_to(start) else path
 
 
 def make_case(
@@ -165,40 +143,41 @@ def make_case(
     return Case(experiment=name, comparison=comparison, thresholds=settled, policies=settings.policies)
 
 
-def _guarded(config: ExperimentConfig, settings: Settings, edge: Edge) -> _Prepared | Broken:
+def _guarded(config: ExperimentConfig, preparation: Preparation, run_file: Path) -> Prepared | Skipped | Broken:
     try:
-        baseline_file = _baseline_file(config, settings)
-        return _Prepared(
-            config=config,
-            dataset=open_dataset(config, settings),
-            baseline=read_baseline(baseline_file) if baseline_file else None,
-            run_file=run_file(experiment_folder(edge.report_dir, config, settings)),
-            run_id=str(uuid.uuid4()),
-        )
+        return preparation.prepare(config, run_file)
     except HoneyHiveError as error:
         return broken_by(error, config.name)
 
 
-def _baseline_file(config: ExperimentConfig, settings: Settings) -> Path | None:
-    if config.baseline is None or config.baseline == NO_BASELINE:
-        return None
-    return relative(settings.directory / config.baseline, Path.cwd())
-
-
-def _all_ran(ready: list[_Prepared], settings: Settings, edge: Edge) -> list[_Ran]:
+def _all_ran(ready: list[Prepared], preparation: Preparation, edge: Edge) -> list[_Ran]:
     try:
-        with _users_python(settings, edge) as python:
-            return list(_run_each(ready, settings, edge, python))
+        with users_python(preparation.settings, edge.environ, edge.echo) as python:
+            return list(_run_each(ready, preparation, edge, python))
     except HoneyHiveError as error:  # of the installation: no experiment can do without it
         return [_Ran(case=broken_by(error, item.config.name)) for item in ready]
 
 
-def _run_each(ready: list[_Prepared], settings: Settings, edge: Edge, python: Path | None) -> Iterator[_Ran]:
+def _run_each(ready: list[Prepared], preparation: Preparation, edge: Edge, python: Path | None) -> Iterator[_Ran]:
     stopped = False
     for item in ready:
-        case = _not_run(item) if stopped else _case(item, settings, edge, python)
-        yield _Ran(case=case, digest=None if stopped else _digest(item.run_file))
-        stopped = stopped or (isinstance(case, Broken) and case.exit_code > Cancelled.first_exit_code)
+        if stopped:
+            yield _Ran(case=_not_run(item))
+            continue
+        yield (ran := _run_one(item, preparation, edge, python))
+        stopped = isinstance(ran.case, Broken) and ran.case.exit_code > Cancelled.first_exit_code
+
+
+def _run_one(item: Prepared, preparation: Preparation, edge: Edge, python: Path | None) -> _Ran:
+    """The base first, where it is to be run again, then the experiment itself."""
+    try:
+        baseline = rerun(item, preparation, edge) if item.reruns else item.baseline
+    except Cancelled as error:
+        return _Ran(case=interrupted(item.run_file, item.config, item.dataset, error))
+    except HoneyHiveError as error:
+        return _Ran(case=broken_by(error, item.config.name))
+    case = _case(replace(item, baseline=baseline), preparation.settings, edge, python)
+    return _Ran(case=case, digest=_digest(item.run_file), baseline_file=baseline.path if baseline else None)
 
 
 def _digest(file: Path) -> str | None:
@@ -210,7 +189,7 @@ def _digest(file: Path) -> str | None:
         return None
 
 
-def _case(item: _Prepared, settings: Settings, edge: Edge, python: Path | None) -> Case | Broken:
+def _case(item: Prepared, settings: Settings, edge: Edge, python: Path | None) -> Case | Broken:
     """Run one experiment and make it ready to be judged."""
     config = item.config
     try:
@@ -218,6 +197,7 @@ def _case(item: _Prepared, settings: Settings, edge: Edge, python: Path | None) 
         ending = run_in_child(
             config,
             settings,
+            base_rows=item.base_rows,
             python=python,
             out=item.run_file,
             run_id=item.run_id,
@@ -229,7 +209,13 @@ def _case(item: _Prepared, settings: Settings, edge: Edge, python: Path | None) 
             return candidate
         thresholds = config.parsed_thresholds()
         baseline = item.baseline.unchanged() if item.baseline else None
-        return make_case(config.name, candidate, baseline, thresholds=thresholds, settings=settings)
+        case = make_case(config.name, candidate, baseline, thresholds=thresholds, settings=settings)
+        return replace(
+            case,
+            chosen=item.chosen.words or None,
+            no_baseline=item.chosen.missing or None,
+            warnings=(*case.warnings, *item.notes),
+        )
     except Cancelled as error:
         return interrupted(item.run_file, config, item.dataset, error)
     except HoneyHiveError as error:
@@ -238,24 +224,7 @@ def _case(item: _Prepared, settings: Settings, edge: Edge, python: Path | None) 
         return broken_by(RunFileError(f"the run cannot be read: {error}", hint="run again"), config.name)
 
 
-@contextmanager
-def _users_python(settings: Settings, edge: Edge) -> Iterator[Path | None]:
-    """The interpreter for the user's code: one with their requirements where `install` names some, else our own."""
-    if settings.install is None:
-        yield None
-        return
-    with tempfile.TemporaryDirectory(prefix="honeyhive-install-", ignore_cleanup_errors=True) as folder:
-        yield install(
-            settings.install,
-            python_version=settings.python_version,
-            directory=settings.directory,
-            into=Path(folder, "environment"),
-            environ=child_environment(edge.environ, settings.pass_env),
-            echo=edge.echo,
-        )
-
-
-def _not_run(item: _Prepared) -> Broken:
+def _not_run(item: Prepared) -> Broken:
     return Broken(
         experiment=item.config.name,
         title="Not run",

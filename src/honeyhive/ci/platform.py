@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING
 
 from honeyhive.api.connection import Connection
 from honeyhive.documents import neutralise
-from honeyhive.errors import Cancelled, HoneyHiveError, InputError, ReportingError
+from honeyhive.errors import Cancelled, ConfigError, HoneyHiveError, InputError, ReportingError
 from honeyhive.runfile import is_companion
 
 if TYPE_CHECKING:  # a command without a key does not wait for what talks to the platform
     from honeyhive.api.client import HoneyHive
-    from honeyhive.ci.pipeline import Edge, Judged
+    from honeyhive.ci.edge import Edge
+    from honeyhive.ci.pipeline import Judged
     from honeyhive.ci.settings import Settings
+    from honeyhive.ci.stores.entry import Store
     from honeyhive.experiments.platform.delivery import Delivered, Delivery
 
 
@@ -98,6 +100,18 @@ def told(delivered: Delivered) -> str:
     return f"{sent}{run}{lost}"
 
 
+def store(
+    environ: Mapping[str, str], *, api_key: str | None = None, project: str | None = None, server_url: str | None = None
+) -> Store:
+    """HoneyHive as a store of runs; `ConfigError` where there is no key for it."""
+    from honeyhive.ci.stores.platform import HoneyHiveStore  # noqa: PLC0415 - see its import for types
+
+    client = find_client(environ, api_key=api_key, project=project, server_url=server_url)
+    if client is None:
+        raise ConfigError("store: honeyhive: needs an API key", hint="give api-key, or set HH_API_KEY")
+    return HoneyHiveStore(client)
+
+
 @contextmanager
 def following(
     client: HoneyHive | None, run_file: Path, environ: Mapping[str, str], *, workers: int
@@ -148,7 +162,7 @@ def send(judged: Sequence[Judged], settings: Settings, edge: Edge) -> list[Repor
 
 
 def _sent(item: Judged, client: HoneyHive, edge: Edge) -> ReportingError | None:
-    from honeyhive.ci.pipeline import relative  # noqa: PLC0415 - see its import for types
+    from honeyhive.ci.rows import relative  # noqa: PLC0415 - see its import for types
     from honeyhive.experiments.platform.delivery import upload_as, upload_command  # noqa: PLC0415 - as above
 
     name = item.finding.experiment

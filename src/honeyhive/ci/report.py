@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from honeyhive.gate.broken import Finding
+from honeyhive.gate.broken import Finding, verdict_of
 from honeyhive.gate.report import Context, Evidence
+from honeyhive.gate.templating import WORST_FIRST
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,3 +34,9 @@ class Report:
     evidence: Mapping[str, Mapping[str, Evidence]] = field(default_factory=dict)
     context: Context = field(default_factory=Context)
     origin: Origin = field(default_factory=Origin)
+
+    @property
+    def verdict(self) -> str:
+        """The verdict on all experiments in one word: the worst of them, `skipped` where there is none."""
+        verdicts = {verdict_of(finding) for finding in self.findings}
+        return next((verdict for verdict in WORST_FIRST if verdict in verdicts), "skipped")

@@ -14,6 +14,7 @@ from typing import Any
 
 from honeyhive.ci.config import ExperimentConfig
 from honeyhive.ci.processes import run_to_end
+from honeyhive.ci.rows import BaseRows
 from honeyhive.ci.settings import Settings
 
 PASSED_ON = [
@@ -102,6 +103,7 @@ def run_in_child(  # noqa: PLR0913 - what to run and how, and the effects that t
     settings: Settings,
     *,
     run_id: str | None = None,
+    base_rows: BaseRows | None = None,
     python: Path | None = None,
     out: Path,
     environ: Mapping[str, str],
@@ -118,6 +120,8 @@ def run_in_child(  # noqa: PLR0913 - what to run and how, and the effects that t
         run_id = run_id or str(uuid.uuid4())
         command = _command(experiment, settings, python or Path(sys.executable), plan)
         command += ["--out", str(out), "--error-file", str(error_file), "--run-id", run_id]
+        if base_rows is not None:
+            command += ["--base-rows", str(_written(base_rows, Path(scratch, "base.json")))]
         exit_code = run_to_end(
             command,
             environment=child_environment(environ, settings.pass_env),
@@ -133,6 +137,12 @@ def child_environment(environ: Mapping[str, str], pass_env: Sequence[str]) -> di
     """The part of the environment that the user's code may see."""
     names = {*PASSED_ON, *pass_env, *(name for name in environ if name.startswith("LC_"))}
     return {name: environ[name] for name in names if name in environ}
+
+
+def _written(rows: BaseRows, plan: Path) -> Path:
+    """Where the child finds the rows of the base."""
+    plan.write_text(rows.to_json(), encoding="utf-8")
+    return plan
 
 
 def _plan(experiment: ExperimentConfig) -> str:

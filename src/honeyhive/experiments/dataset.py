@@ -61,9 +61,9 @@ class Dataset:
         self._rows = rows
         self._reader = RowReader(columns or Columns(), cells_are_text=rows.cells_are_text)
         self._ledger = _Ledger()
-        self._known, made_id = self._read_whole(self._ledger.enter)
+        self._known, self._ids, made_id = self._read_whole(self._ledger.enter)
         if self._ledger.close():
-            self._known, made_id = self._read_whole(self._ledger.naming())
+            self._known, self._ids, made_id = self._read_whole(self._ledger.naming())
         self.dataset_id = dataset_id or made_id
         self.count = len(self._known)
         if not self.count:
@@ -109,16 +109,21 @@ class Dataset:
         """Whether one of the datapoints has this id, this content, these tags and this metadata."""
         return _has(self._known, _digest(_identity(datapoint_id, content_hash, tags, metadata or {})))
 
-    def _read_whole(self, name: Naming) -> tuple[array[int], str]:
-        """Every row once: the sorted digests of what `knows` answers for, and the dataset's id."""
-        known, ids = array("Q"), hashlib.md5(usedforsecurity=False)
+    def has_id(self, datapoint_id: str) -> bool:
+        """Whether one of the datapoints has this id."""
+        return _has(self._ids, _digest(datapoint_id))
+
+    def _read_whole(self, name: Naming) -> tuple[array[int], array[int], str]:
+        """Every row once: the sorted digests of what `knows` and `has_id` answer for, and the dataset's id."""
+        known, ids, together = array("Q"), array("Q"), hashlib.md5(usedforsecurity=False)
         for datapoint in self._read(name, None):
             if self.limit is None or datapoint.index < self.limit:
                 known.append(
                     _digest(_identity(datapoint.id, datapoint.content_hash, datapoint.tags, datapoint.metadata))
                 )
-                ids.update(f"{datapoint.id}\n".encode())
-        return _sorted(known), prefixed(ids.hexdigest()[:24])
+                ids.append(_digest(datapoint.id))
+                together.update(f"{datapoint.id}\n".encode())
+        return _sorted(known), _sorted(ids), prefixed(together.hexdigest()[:24])
 
     def _read(self, name: Naming, limit: int | None) -> Iterator[Datapoint]:
         for row in self._rows.rows(limit):
@@ -143,6 +148,15 @@ class Datapoints(Protocol):
 
     def __iter__(self) -> Iterator[Datapoint]:
         """Each datapoint in order."""
+
+
+class KnownDatapoints(Datapoints, Protocol):
+    """Datapoints that can be held against what a run says that it went over: a `Dataset`, or an `Overlay`."""
+
+    def knows(
+        self, datapoint_id: str, content_hash: str, tags: Sequence[str] = (), metadata: Mapping[str, Any] | None = None
+    ) -> bool:
+        """Whether one of the datapoints has this id, this content, these tags and this metadata."""
 
 
 class RowList:

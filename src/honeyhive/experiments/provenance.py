@@ -10,10 +10,11 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from honeyhive.documents import Malformed, load_json
 from honeyhive.experiments import git
+from honeyhive.experiments.headcommit import HeadCommit, head_commit
 
 CI_FIELDS = (
     "base_ref",
@@ -30,20 +31,25 @@ CI_FIELDS = (
 
 FIELDS = (*git.FIELDS, *CI_FIELDS)
 
+MERGE_BASE_VARIABLE = "HONEYHIVE_MERGE_BASE"
+"""The variable by which whoever has searched the history tells the merge base."""
+
 _SWITCHES = ("HONEYHIVE_TELEMETRY", "HH_TELEMETRY")
 _OFF = frozenset({"false", "0", "f", "no", "n", "off"})
 _MAX_EVENT = 8 * 2**20
-_MAX_TEXT = 255
-_MAX_NUMBER = 2**31 - 1
+MAX_NAME = 255
+"""No branch, tag or job has a longer name."""
+MAX_NUMBER = 2**31 - 1
+"""No pull request has a higher number."""
 
-_SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
-_EVENT_NAME = re.compile(r"[a-z_]{1,60}")
-_RUN_ID = re.compile(r"[0-9]{1,20}")
-_ATTEMPT = re.compile(r"[0-9]{1,9}")
-_MERGE_REF = re.compile(r"refs/pull/([0-9]{1,10})/(?:merge|head)")
+SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+EVENT_NAME = re.compile(r"[a-z_]{1,60}")
+RUN_ID = re.compile(r"[0-9]{1,20}")
+ATTEMPT = re.compile(r"[0-9]{1,9}")
+MERGE_REF = re.compile(r"refs/pull/([0-9]{1,10})/(?:merge|head)")
 # No user, no query, no fragment: nothing in which a credential could stand.
-_SERVER = re.compile(r"https?://[A-Za-z0-9.-]{1,200}(?::[0-9]{1,5})?")
-_REPOSITORY = re.compile(r"[A-Za-z0-9_.-]{1,100}/[A-Za-z0-9_.-]{1,100}")
+SERVER = re.compile(r"https?://[A-Za-z0-9.-]{1,200}(?::[0-9]{1,5})?")
+REPOSITORY = re.compile(r"[A-Za-z0-9_.-]{1,100}/[A-Za-z0-9_.-]{1,100}")
 
 
 def provenance(directory: Path, environ: Mapping[str, str]) -> dict[str, Any]:
@@ -54,7 +60,7 @@ def provenance(directory: Path, environ: Mapping[str, str]) -> dict[str, Any]:
     switch = telemetry_off(environ)
     if switch is not None:
         return {"absent": dict.fromkeys(FIELDS, f"{switch} is off")}
-    known, ci = git.describe(directory), described_by_ci(environ, read_event(environ))
+    known, ci = git.describe(directory), described_by_ci(environ, read_event(environ), head_commit(directory))
     return {**known, **ci, "absent": {**known["absent"], **ci["absent"]}}
 
 
@@ -111,19 +117,22 @@ class _Absent(Exception):  # noqa: N818 - it names the field that it ends up in
     """The field is not there; the message is the reason that the user reads."""
 
 
-def described_by_ci(environ: Mapping[str, str], event: Event) -> dict[str, Any]:
-    """The CI fields that are known, and under `absent` why the others are not."""
-    change = _Change(environ=environ, event=event)
+def described_by_ci(environ: Mapping[str, str], event: Event, checked_out: HeadCommit | None = None) -> dict[str, Any]:
+    """The CI fields that are known, and under `absent` why the others are not.
+
+    Of a test merge that is `checked_out` the parents are the head and the base: the event's base is that of long ago.
+    """
+    change = _Change(environ=environ, event=event, merged=_merged(environ, checked_out))
     readers: dict[str, Callable[[], str | int]] = {
         "base_ref": lambda: change.ref("base", "GITHUB_BASE_REF"),
         "base_sha": lambda: change.sha("base"),
         "head_ref": lambda: change.ref("head", "GITHUB_HEAD_REF"),
         "head_sha": lambda: change.sha("head"),
-        "merge_base": _merge_base,
+        "merge_base": lambda: _merge_base(environ),
         "pr_number": change.number,
         "run_url": lambda: _run_url(environ),
-        "run_attempt": lambda: int(_matching(_ATTEMPT, environ, "GITHUB_RUN_ATTEMPT")),
-        "event": lambda: _matching(_EVENT_NAME, environ, "GITHUB_EVENT_NAME"),
+        "run_attempt": lambda: int(_matching(ATTEMPT, environ, "GITHUB_RUN_ATTEMPT")),
+        "event": lambda: _matching(EVENT_NAME, environ, "GITHUB_EVENT_NAME"),
     }
     fields: dict[str, Any] = {}
     absent: dict[str, str] = {}
@@ -141,6 +150,7 @@ class _Change:
 
     environ: Mapping[str, str]
     event: Event
+    merged: Mapping[str, str]
 
     def ref(self, side: str, variable: str) -> str:
         """A branch by its name; the variable tells where the event does not."""
@@ -152,8 +162,10 @@ class _Change:
 
     def sha(self, side: str) -> str:
         """A commit by its hash."""
+        if side in self.merged:
+            return self.merged[side]
         found = self._there(self._of_side(side, "sha"))
-        if isinstance(found, str) and _SHA.fullmatch(found):
+        if isinstance(found, str) and SHA.fullmatch(found):
             return found
         raise _Absent(f"the event's {side} commit is no hash")
 
@@ -161,11 +173,11 @@ class _Change:
         """The number of the pull request, of the ref of its merge where there is no event."""
         request = self._mapping("pull_request")
         found = request.get("number") if request is not None else None
-        ref = _MERGE_REF.fullmatch(self.environ.get("GITHUB_REF", ""))
+        ref = MERGE_REF.fullmatch(self.environ.get("GITHUB_REF", ""))
         if found is None and ref:
             found = int(ref[1])
         found = self._there(found)
-        if isinstance(found, int) and not isinstance(found, bool) and 0 < found <= _MAX_NUMBER:
+        if is_number(found):
             return found
         raise _Absent("the event's pull request has no usable number")
 
@@ -189,20 +201,41 @@ class _Change:
         raise _Absent(f"the event's {kinds[0]} does not say" if kinds else "the event is not about a pull request")
 
 
+def _merged(environ: Mapping[str, str], checked_out: HeadCommit | None) -> Mapping[str, str]:
+    """The two sides of the test merge of a pull request; nothing where that is not what is checked out."""
+    ref = MERGE_REF.fullmatch(environ.get("GITHUB_REF", ""))
+    is_merge = ref is not None and ref[0].endswith("/merge")
+    if not is_merge or checked_out is None or checked_out.commit != environ.get("GITHUB_SHA"):
+        return {}
+    return dict(zip(("base", "head"), checked_out.parents, strict=True)) if len(checked_out.parents) == 2 else {}
+
+
+def is_name(found: Any) -> TypeGuard[str]:
+    """Whether a stranger's value is a name that can be shown: of a branch, a tag, a job."""
+    return isinstance(found, str) and 0 < len(found) <= MAX_NAME and found.isprintable()
+
+
+def is_number(found: Any) -> TypeGuard[int]:
+    """Whether a stranger's value can be the number of a pull request."""
+    return isinstance(found, int) and not isinstance(found, bool) and 0 < found <= MAX_NUMBER
+
+
 def _branch(found: Any, what: str) -> str:
-    if not isinstance(found, str) or not 0 < len(found) <= _MAX_TEXT or not found.isprintable():
+    if not is_name(found):
         raise _Absent(f"{what} is no name that can be shown")
     return found.removeprefix("refs/heads/")
 
 
-def _merge_base() -> str:
-    raise _Absent("the history is not searched for it")
+def _merge_base(environ: Mapping[str, str]) -> str:
+    if not environ.get(MERGE_BASE_VARIABLE):
+        raise _Absent("the history is not searched for it")
+    return _matching(SHA, environ, MERGE_BASE_VARIABLE)
 
 
 def _run_url(environ: Mapping[str, str]) -> str:
-    server = _matching(_SERVER, environ, "GITHUB_SERVER_URL")
-    repository = _matching(_REPOSITORY, environ, "GITHUB_REPOSITORY")
-    return f"{server}/{repository}/actions/runs/{_matching(_RUN_ID, environ, 'GITHUB_RUN_ID')}"
+    server = _matching(SERVER, environ, "GITHUB_SERVER_URL")
+    repository = _matching(REPOSITORY, environ, "GITHUB_REPOSITORY")
+    return f"{server}/{repository}/actions/runs/{_matching(RUN_ID, environ, 'GITHUB_RUN_ID')}"
 
 
 def _matching(pattern: re.Pattern[str], environ: Mapping[str, str], name: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from honeyhive.gate import figures
-from honeyhive.gate.checks import Cause, Check, Reason, Rule
+from honeyhive.gate.checks import INCOMPARABLE, Cause, Check, Reason, Rule
 from honeyhive.gate.metrics import Decide, Direction, Kind
 from honeyhive.gate.numbers import about, amount, datapoints
 from honeyhive.gate.words import are, fall, unproven
@@ -42,6 +42,8 @@ def meaning(check: Check) -> str:
 
 def way_out(check: Check) -> str:
     """What to do next; empty where there is nothing to do."""
+    if check.cause in _RUN_AGAIN:
+        return _again(_RUN_AGAIN[check.cause], check)
     if check.cause is not None:
         return _OF_CAUSES[check.cause]
     write = _of_must_pass if check.rule is Rule.MUST_PASS else _WAYS_OUT.get(check.reason)
@@ -111,11 +113,19 @@ def _beyond_bound(check: Check) -> str:
 
 def _rerun_baseline(check: Check) -> str:
     if check.reason is not Reason.NOT_COMPARABLE:
-        return "Run the baseline again with today's dataset: `honeyhive run` on the default branch."
-    return (
-        "Run the baseline again with today's evaluator: `honeyhive run` on the default branch. "
-        "If a model grades, pin its version, so that it does not change by itself."
+        return _again("dataset", check)
+    return f"{_again('evaluator', check)} If a model grades, pin its version, so that it does not change by itself."
+
+
+def _again(what: str, check: Check) -> str:
+    """What scored or asked otherwise tells nothing of the change; in CI nobody has to run anything for a new one."""
+    said = (
+        f"Only a baseline that ran again with today's {what} can tell: the next push to the default branch makes one, "
+        "as does `honeyhive run` there."
     )
+    if not check.gating or check.reason not in INCOMPARABLE:
+        return said
+    return f"{said} Until then merging is a maintainer's decision, or `on-incomparable: warn` leaves it open."
 
 
 def _without_percent(check: Check) -> str:
@@ -154,8 +164,9 @@ _WAYS_OUT: dict[Reason, Callable[[Check], str]] = {
     Reason.ZERO_BASELINE: _without_percent,
 }
 
+_RUN_AGAIN: dict[Cause | None, str] = {Cause.NOT_IN_BASELINE: "evaluators", Cause.OTHER_KIND: "evaluator"}
+
 _OF_CAUSES = {
-    Cause.NOT_IN_BASELINE: "Run the baseline again with today's evaluators: `honeyhive run` on the default branch.",
     Cause.ONLY_ERRORS: "Read the errors of the datapoints that went wrong.",
     Cause.NO_AGGREGATE: "Aggregates are `mean`, `median`, `total` and `p1` to `p99`.",
     Cause.NOTHING_EXPECTED: "Let the evaluator return `(label == expected, label)`, or give the datapoints a ground "
@@ -163,7 +174,6 @@ _OF_CAUSES = {
     Cause.NO_CLUSTER_KEY: "Let `cluster` name a key of the datapoints' inputs or metadata.",
     Cause.ONLY_NUMBERS: "Say `kind: rate` of the metric that they have to pass, or `errors: {must-pass: true}` if it "
     "is enough that they do not go wrong.",
-    Cause.OTHER_KIND: "Run the baseline again with today's evaluator: `honeyhive run` on the default branch.",
     Cause.NO_TIME: "Set a `max` instead: a cap needs no baseline.",
     Cause.UNTOLD: "Let an evaluator of that name give it for every datapoint, 0 where there is none.",
 }
@@ -173,8 +183,8 @@ _WAY_OUT = {
     Reason.NO_DATA: "Read the errors, then the evaluator.",
     Reason.MISSING_METRIC: "Look at the names that the evaluators give their scores: the threshold needs the same "
     "spelling.",
-    Reason.NO_BASELINE: "Make a baseline on the default branch, with `honeyhive run --out FILE`, and name it with "
-    "`baseline: FILE`.",
+    Reason.NO_BASELINE: "The first baseline comes from the default branch: a gate that runs on pushes there saves one. "
+    "Or make one with `honeyhive run --out FILE`, and name it with `baseline: FILE`.",
     Reason.ONE_PAIR: "Add datapoints, or set a `min` or `max`: a bound needs no pairs.",
     Reason.ONE_CLUSTER: "Add datapoints of other clusters, or let `cluster` name a key that tells more of them apart.",
     Reason.UNBOUNDED_ERRORS: "Set `range: [lo, hi]` for this metric, so that an error counts as its worst score; and "

@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
-from typing import Protocol
+from typing import Any
 
 from honeyhive.gate import advice, words
-from honeyhive.gate.broken import Broken, Finding, Skipped
+from honeyhive.gate.broken import Broken, Finding, Skipped, verdict_of
 from honeyhive.gate.checks import Check, Rule, Status
 from honeyhive.gate.evidence import Evidence, Exhibits, select
 from honeyhive.gate.headline import by_weight
 from honeyhive.gate.removals import removals
-from honeyhive.gate.templating import TEMPLATES
+from honeyhive.gate.shortening import Part, length, shortened
+from honeyhive.gate.templating import TEMPLATES, WORST_FIRST
 from honeyhive.gate.verdict import MetricSummary, Verdict, policy_on
 from honeyhive.result import ERRORS
 
-__all__ = ["MOST_CHARACTERS", "Context", "Dataset", "Evidence", "render"]
+__all__ = ["MOST_CHARACTERS", "Context", "Dataset", "Evidence", "Part", "part", "render"]
 
 MOST_CHARACTERS = 65_000
 """GitHub refuses a comment of more than 65,536 characters; the rest is for whoever adds a marker to it."""
 
-_ORDER = (Status.FAILED, Status.UNDECIDED, Status.PASSED)
 _LINES = 20
 """How many notes of a kind are listed."""
+_CHECKS = 100
+_TEXTS = 30_000
+"""How much there may be of what datapoints say in full."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +43,8 @@ class Context:
 
     `judged_by` is the file with the thresholds, `judged_at` the branch that it was read from. `commit_url` followed by
     a hash is the address of that commit. `datasets` goes by experiment. `own_gate` lists what the pull request changes
-    about the rules that judge it.
+    about the rules that judge it. `label` tells jobs apart that judge the same experiments, such as those of a matrix.
+    `notes` are said in the open.
     """
 
     judged_by: str = "honeyhive.yml"
@@ -51,6 +54,8 @@ class Context:
     report_url: str | None = None
     attempt: int | None = None
     own_gate: Sequence[str] = ()
+    label: str = ""
+    notes: Sequence[str] = ()
 
 
 def render(
@@ -58,169 +63,105 @@ def render(
 ) -> str:
     """The whole comment, in at most `MOST_CHARACTERS`: what is broken or failed first, one section an experiment.
 
-    `evidence` goes by experiment and datapoint. Where it gets too long, whole parts are left out, of what passed
-    before what failed: the texts in full, then the datapoints, then the other folded parts, then all but the most
-    important checks, then all but the headings, and last the experiments at the end.
+    `evidence` goes by experiment and datapoint. Where it gets too long, it is shortened.
     """
     context = context or Context()
-    ordered = sorted(findings, key=_urgency)
-    sections = [_section(finding, evidence, context, alone=len(ordered) == 1) for finding in ordered]
-    judged = [finding for finding in ordered if isinstance(finding, Verdict)]
-    frame = partial(
-        TEMPLATES["comment.md.j2"].render, findings=ordered, judged=judged, context=context, left_out=0, shortened=True
-    )
-    budget = MOST_CHARACTERS - _length(frame(sections=[], left_out=1))
-    shown, shortened = _fitted(sections, budget)
-    return frame(sections=shown, left_out=len(sections) - len(shown), shortened=shortened) + "\n"
+    ordered = sorted(findings, key=lambda finding: WORST_FIRST.index(verdict_of(finding)))
+    verdicts = [verdict_of(finding) for finding in ordered]
+    parts = [part(finding, evidence.get(finding.experiment, {}), context) for finding in ordered]
 
-
-def _urgency(finding: Finding) -> int:
-    match finding:
-        case Broken():
-            return -1
-        case Skipped():
-            return len(_ORDER)
-        case _:
-            return _ORDER.index(finding.verdict)
-
-
-# --- making it fit ---------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Detail:
-    """How much of a section is shown."""
-
-    texts: bool = False
-    datapoints: bool = False
-    folds: bool = False
-    checks: int = 0
-
-
-_DETAILS = (
-    _Detail(texts=True, datapoints=True, folds=True, checks=100),
-    _Detail(datapoints=True, folds=True, checks=100),
-    _Detail(folds=True, checks=100),
-    _Detail(checks=100),
-    _Detail(checks=10),
-    _Detail(),
-)
-
-
-class _Part(Protocol):
-    """One experiment's part of the comment, at whatever length there is room for."""
-
-    def at(self, detail: _Detail) -> str: ...
-
-
-def _section(
-    finding: Finding, evidence: Mapping[str, Mapping[str, Evidence]], context: Context, *, alone: bool
-) -> _Part:
-    if isinstance(finding, Broken):
-        return _BrokenSection(finding, alone)
-    if isinstance(finding, Skipped):
-        return _SkippedSection(finding, alone)
-    return _Section(finding, select(finding, evidence.get(finding.experiment, {})), context, alone)
-
-
-@dataclass(frozen=True)
-class _BrokenSection:
-    finding: Broken
-    alone: bool
-
-    def at(self, detail: _Detail) -> str:
-        return TEMPLATES["broken.md.j2"].render(finding=self.finding, alone=self.alone, detail=detail).strip()
-
-
-@dataclass(frozen=True)
-class _SkippedSection:
-    finding: Skipped
-    alone: bool
-
-    def at(self, detail: _Detail) -> str:
-        return TEMPLATES["skipped.md.j2"].render(finding=self.finding, alone=self.alone, detail=detail).strip()
-
-
-@dataclass(frozen=True)
-class _Section:
-    """One experiment's part of the comment, in as much detail as there is room for."""
-
-    verdict: Verdict
-    exhibits: Exhibits
-    context: Context
-    alone: bool
-
-    def at(self, detail: _Detail) -> str:
-        checks = by_weight(self.verdict.checks)
-        urgent, advised = _urgent(self.verdict, checks), _advice(checks)
-        flaky = [check for check in checks if check.flaky]
-        return (
-            TEMPLATES["experiment.md.j2"]
-            .render(
-                verdict=self.verdict,
-                baseline=self.verdict.baseline,
-                exhibits=self.exhibits,
-                context=self.context,
-                dataset=self.context.datasets.get(self.verdict.experiment),
-                alone=self.alone,
-                detail=detail,
-                checks=checks[: detail.checks],
-                more_checks=len(checks[detail.checks :]),
-                urgent=urgent,
-                policies=list(dict.fromkeys(policy_on(c.reason) for c in checks if c.status is Status.UNDECIDED)),
-                urgent_for=advised.pop(advice.of(urgent)) if urgent else [],
-                others=list(_others(self.verdict))[:_LINES],
-                removals=removals(self.verdict),
-                powers=[check for check in checks if _is_limited(check)][:_LINES],
-                spreads=list(_spreads(self.verdict, checks))[:_LINES],
-                repeated=[summary for summary in self.verdict.metrics if summary.all_passed is not None][:_LINES],
-                advice=list(advised.items())[:_LINES],
-                flaky=flaky[:_LINES],
-                warnings=self.verdict.warnings[:_LINES],
-                more_warnings=len(self.verdict.warnings[_LINES:]),
-            )
-            .strip()
+    def write(shown: Sequence[Part | None]) -> str:
+        sections = [one for one in shown if one is not None and one.head]
+        return _rendered(
+            "comment",
+            several=len(ordered) != 1,
+            verdicts=verdicts,
+            sections=sections,
+            left_out=len(ordered) - len(sections),
+            shortened=len(sections) < len(ordered) or not all(one.whole for one in sections),
+            context=context,
         )
 
-
-def _fitted(sections: Sequence[_Part], budget: int) -> tuple[list[str], bool]:
-    """The sections as text, and whether anything had to go.
-
-    All get the most detail that fits for all, and from the first on as many as fit get one step more.
-    """
-    for step, detail in enumerate(_DETAILS):
-        shown = _within(budget, (section.at(detail) for section in sections))
-        if len(shown) == len(sections):
-            return (_one_step_more(sections, shown, budget, _DETAILS[step - 1]), True) if step else (shown, False)
-    return shown, True
+    parted = list(zip(verdicts, parts, strict=True))
+    return shortened(parted, write, lambda text: length(text) < MOST_CHARACTERS) + "\n"
 
 
-def _one_step_more(sections: Sequence[_Part], shown: list[str], budget: int, detail: _Detail) -> list[str]:
-    room = budget - sum(map(_length, shown))
-    for at, section in enumerate(sections):
-        more = section.at(detail)
-        room -= _length(more) - _length(shown[at])
-        if room < 0:
-            break
-        shown[at] = more
-    return shown
+def part(finding: Finding, evidence: Mapping[str, Evidence], context: Context) -> Part:
+    """The section on one experiment; `evidence` goes by datapoint."""
+    head = _rendered("head", finding=finding, context=context)
+    match finding:
+        case Broken():
+            return Part(head=head, body=_rendered("broken", finding=finding, context=context, candidate=None))
+        case Skipped():
+            return Part(head=head, body=_rendered("skipped", finding=finding, context=context, candidate=None))
+        case Verdict():
+            values = _values(finding, select(finding, evidence), context)
+            return Part(head=head, body=_rendered("verdict", **values), folds=tuple(_folds(values)))
 
 
-def _within(budget: int, texts: Iterable[str]) -> list[str]:
+def _rendered(template: str, **values: Any) -> str:
+    return TEMPLATES[f"{template}.md.j2"].render(**values).strip()
+
+
+def _values(verdict: Verdict, exhibits: Exhibits, context: Context) -> dict[str, Any]:
+    """What the templates show of a verdict."""
+    checks = by_weight(verdict.checks)
+    urgent, advised = _urgent(verdict, checks), _advice(checks)
+    return {
+        "finding": verdict,
+        "candidate": verdict.candidate,
+        "baseline": verdict.baseline,
+        "exhibits": exhibits,
+        "context": context,
+        "dataset": context.datasets.get(verdict.experiment),
+        "checks": checks[:_CHECKS],
+        "more_checks": len(checks[_CHECKS:]),
+        "urgent": urgent,
+        "policies": list(dict.fromkeys(policy_on(c.reason) for c in checks if c.status is Status.UNDECIDED)),
+        "urgent_for": advised.pop(advice.of(urgent)) if urgent else [],
+        "others": list(_others(verdict))[:_LINES],
+        "removals": removals(verdict),
+        "powers": [check for check in checks if _is_limited(check)][:_LINES],
+        "spreads": list(_spreads(verdict, checks))[:_LINES],
+        "repeated": [summary for summary in verdict.metrics if summary.all_passed is not None][:_LINES],
+        "advice": list(advised.items())[:_LINES],
+        "flaky": [check for check in checks if check.flaky][:_LINES],
+        "warnings": verdict.warnings[:_LINES],
+        "more_warnings": len(verdict.warnings[_LINES:]),
+    }
+
+
+_FOLDS: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
+    "datapoints": lambda values: values["exhibits"].any,
+    "removals": lambda values: values["removals"] is not None,
+    "metrics": lambda values: bool(values["others"]),
+    "power": lambda values: bool(values["powers"] or values["spreads"] or values["repeated"]),
+    "advice": lambda values: bool(values["advice"]),
+    "notes": lambda values: bool(values["warnings"] or values["flaky"]),
+}
+"""The folded texts in their order, and whether there is anything in them."""
+
+
+def _folds(values: Mapping[str, Any]) -> Iterator[str]:
+    for name, has_something in _FOLDS.items():
+        if has_something(values):
+            yield _rendered(name, **values)
+    rows = [row for row in values["exhibits"].in_full if row.at_length]
+    texts = _fitting(_rendered("texts", row=row, baseline=values["baseline"]) for row in rows)
+    if texts:
+        yield _rendered("in_full", texts=texts, more_texts=len(rows) - len(texts))
+
+
+def _fitting(texts: Iterable[str]) -> list[str]:
     """The first texts that fit together; what comes after them is not even written."""
     shown: list[str] = []
+    room = _TEXTS
     for text in texts:
-        budget -= _length(text)
-        if budget < 0:
+        room -= length(text)
+        if room < 0:
             break
         shown.append(text)
     return shown
-
-
-def _length(text: str) -> int:
-    """In UTF-16 units, as GitHub may count: never less than characters. Two are for the blank line after it."""
-    # "utf-16-le" would do without a mark in front, and is imported from disk, where a user's code may have been.
-    return len(text.encode("utf-16", "surrogatepass")) // 2 - 1 + 2
 
 
 # --- what a section lists --------------------------------------------------------------------------------------------

@@ -9,20 +9,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from importlib.resources import files
 from typing import Any
 
 from jinja2 import DictLoader, Environment, StrictUndefined, Template
 
 from honeyhive.gate import advice, figures, markdown, numbers, words
-from honeyhive.gate.broken import Finding, verdict_of
+from honeyhive.gate.broken import Broken, Finding, Skipped, verdict_of
 from honeyhive.gate.checks import Check, Status
 from honeyhive.gate.evidence import EXPECTED_WIDTH, INPUTS_WIDTH, OUTPUT_WIDTH
 from honeyhive.gate.headline import headline
-from honeyhive.gate.verdict import MetricSummary
+from honeyhive.gate.verdict import MetricSummary, Verdict
 
 _SYMBOLS = {"broken": "💥", "failed": "❌", "undecided": "⚠️", "passed": "✅", "skipped": "⏭️"}
+WORST_FIRST = tuple(_SYMBOLS)
+"""What an experiment may come to, in a word each."""
 
 
 class _Safe(str):
@@ -51,14 +52,24 @@ def _symbol(finding: Finding) -> str:
     return _SYMBOLS[verdict_of(finding)]
 
 
-def _overall(findings: Sequence[Finding]) -> str:
-    """The first line where there is not just one experiment; `findings` has the worst first."""
-    if not findings:
+def overall(verdicts: Sequence[str]) -> str:
+    """The first line where there is not just one experiment; `verdicts` has the worst first."""
+    if not verdicts:
         return "⚠️ no experiment was judged"
-    counts = Counter(verdict_of(finding) for finding in findings)
-    (worst, number), *rest = counts.items()
+    (worst, number), *rest = Counter(verdicts).items()
     also = "".join(f", {count} {word}" for word, count in rest)
-    return f"{_symbol(findings[0])} {number} of {len(findings)} experiments {worst}{also}"
+    return f"{_SYMBOLS[worst]} {number} of {len(verdicts)} experiments {worst}{also}"
+
+
+def _told(finding: Finding) -> str:
+    """What became of an experiment, in one sentence."""
+    match finding:
+        case Broken():
+            return "no verdict"
+        case Skipped():
+            return "not run"
+        case Verdict():
+            return headline(finding, name=markdown.code)
 
 
 def _address(hash_or_line: object, prefix: str | None) -> str:
@@ -89,8 +100,8 @@ _FILTERS: Mapping[str, Callable[..., str]] = {
     "datapoints": numbers.datapoints,
     "number": str,  # a figure: `figures` and `means` have formatted it
     "ours": str,  # a sentence of `words`
-    "headline": partial(headline, name=markdown.code),
-    "overall": _overall,
+    "told": _told,
+    "overall": overall,
     "symbol": _symbol,
     "status": _status,
     "evidence": words.evidence,

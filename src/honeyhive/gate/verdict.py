@@ -94,7 +94,10 @@ class MetricSummary:
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """What the gate decided about one experiment, and everything that it decided on."""
+    """What the gate decided about one experiment, and everything that it decided on.
+
+    `no_baseline` says why there is none, and how the first one comes about.
+    """
 
     schema: int = SCHEMA
     verdict: Status
@@ -110,18 +113,23 @@ class Verdict:
     changes: tuple[Change, ...]
     removed_datapoints: tuple[Removed, ...] = ()
     warnings: tuple[str, ...]
+    no_baseline: str | None = None
     exit_code: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """One experiment before the gate: its comparison, the user's rules, and how the baseline was chosen."""
+    """One experiment before the gate: its comparison, the user's rules, and how the baseline was chosen.
+
+    `no_baseline` says why there is none.
+    """
 
     experiment: str
     comparison: Comparison
     thresholds: tuple[Threshold, ...]
     policies: Policies = Policies()
     chosen: str | None = None
+    no_baseline: str | None = None
     warnings: tuple[str, ...] = ()
 
 
@@ -193,6 +201,7 @@ def _verdict(case: Case, checks: Sequence[Check]) -> Verdict:
             *case.warnings,
             *warnings.of(comparison, {threshold.metric.name for threshold in case.thresholds if threshold.bounds}),
         ),
+        no_baseline=case.no_baseline if comparison.baseline is None else None,
         exit_code=_exit_code(checks, case.policies),
     )
 

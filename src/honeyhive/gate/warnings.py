@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
 
 from honeyhive.gate.comparison import Comparison, MetricComparison
 from honeyhive.gate.markdown import NAME, one_line
@@ -19,6 +20,9 @@ COVERAGE_CHANGE = 0.05
 _NAMED = 2
 """How many metrics one sentence names."""
 
+_FACTS = 4
+"""How many differences of two environments one sentence names."""
+
 
 def of(comparison: Comparison, capped: Collection[str] = ()) -> Iterator[str]:
     """The warnings of one comparison; `capped` are the metrics that may not go beyond a bound."""
@@ -34,6 +38,7 @@ def of(comparison: Comparison, capped: Collection[str] = ()) -> Iterator[str]:
         yield from _clusters(found)
     if comparison.baseline is not None:
         yield from _evaluators(comparison)
+        yield from _environment(comparison.candidate.environment, comparison.baseline.environment)
 
 
 def _dataset(comparison: Comparison) -> Iterator[str]:
@@ -153,6 +158,27 @@ def _evaluators(comparison: Comparison) -> Iterator[str]:
             f"{_count(comparison.candidate.repeats, 'repeat')} of each datapoint, "
             f"in the baseline {comparison.baseline.repeats}"
         )
+
+
+def _environment(candidate: Mapping[str, Any], baseline: Mapping[str, Any]) -> Iterator[str]:
+    """What both runs say of where they ran, and say differently: it may move scores that no code has touched."""
+    ours, theirs = dict(_facts(candidate)), dict(_facts(baseline))
+    differ = [name for name, fact in ours.items() if name in theirs and theirs[name] != fact]
+    if differ:
+        shown = [
+            f"{_name(name)} {one_line(ours[name], NAME)} (there {one_line(theirs[name], NAME)})" for name in differ
+        ]
+        more = f" and {len(shown) - _FACTS} more" if len(shown) > _FACTS else ""
+        yield f"not the same environment as the baseline's: {', '.join(shown[:_FACTS])}{more}"
+
+
+def _facts(environment: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What an environment is made of, such as packages: by name, however they are grouped."""
+    for name, fact in environment.items():
+        if isinstance(fact, Mapping):
+            yield from ((str(part), str(said)) for part, said in fact.items() if isinstance(said, str | int | float))
+        elif isinstance(fact, str | int | float):
+            yield name, str(fact)
 
 
 def _named(names: Sequence[str]) -> str:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from honeyhive.ci.config import ConfigFile, ExperimentConfig, read_config, to_names, to_seconds
+from honeyhive.ci.config import ConfigFile, ExperimentConfig, parse_config, read_config, to_names, to_seconds
 from honeyhive.errors import ConfigError
 from honeyhive.gate.checks import Rule
 from honeyhive.gate.thresholds import Margin
@@ -25,7 +25,7 @@ experiments:
 
 def read(folder: Path, text: str) -> ConfigFile:
     (folder / "honeyhive.yml").write_text(text, encoding="utf-8")
-    return read_config(folder / "honeyhive.yml", "honeyhive.yml")
+    return read_config(folder / "honeyhive.yml", "honeyhive.yml").config
 
 
 def refused(folder: Path, text: str) -> ConfigError:
@@ -290,3 +290,28 @@ def test_a_misspelt_key_is_told_before_the_key_that_is_missing_for_it(tmp_path: 
         read_config(path, "honeyhive.yml")
     assert (refused.value.line, refused.value.column) == (4, 5)
     assert "did you mean function?" in refused.value.hint
+
+
+# --- a text, and its places ------------------------------------------------------------------------------------------
+
+
+def test_a_text_is_read_like_the_file_that_holds_it(tmp_path: Path) -> None:
+    assert parse_config(WHOLE, "main") == read(tmp_path, WHOLE)
+    assert parse_config(f"\ufeff{WHOLE}", "main") == read(tmp_path, WHOLE)
+    with pytest.raises(ConfigError) as caught:
+        parse_config(WHOLE.replace("dataset", "datasett"), "honeyhive.yml of main")
+    assert (caught.value.place, caught.value.message) == (
+        "honeyhive.yml of main:5:5",
+        "experiments[0].datasett: unknown key",
+    )
+
+
+def test_the_line_of_a_part_is_that_of_the_nearest_thing_that_is_there(tmp_path: Path) -> None:
+    path = tmp_path / "honeyhive.yml"
+    path.write_text(WHOLE + "    thresholds:\n      exact:\n        min: 0.5\n", encoding="utf-8")
+    written = read_config(path, "evals.yml")
+    assert written.file == "evals.yml"
+    assert written.line(("experiments", 0, "thresholds", "exact", "min")) == 8
+    assert written.line(("experiments", 0, "thresholds", "exact", "max")) == 7
+    assert written.line(("experiments", 0, "repeats")) == 3
+    assert written.line(("store",)) == 1

@@ -10,13 +10,17 @@ from typing import Any
 import pytest
 
 from builders import failed, scored, write_run
+from builders_ci import preparation
 from builders_gate import check, low_power, regressed, verdict
-from honeyhive.ci import reporting
+from honeyhive.ci import conclusion, reporting, telling
 from honeyhive.ci.commands import Annotation, Level
+from honeyhive.ci.conclusion import conclude
 from honeyhive.ci.config import ExperimentConfig
-from honeyhive.ci.pipeline import Edge, Judged, experiment_folder
-from honeyhive.ci.reporting import conclude, judge_files, outputs, publish
+from honeyhive.ci.edge import Edge
+from honeyhive.ci.pipeline import Judged, experiment_folder
+from honeyhive.ci.reporting import judge_files
 from honeyhive.ci.settings import Settings, load_settings
+from honeyhive.ci.telling import outputs, tell
 from honeyhive.documents import load_yaml
 from honeyhive.errors import ConfigError, InputError, NoDecisionError, ReportingError, RunFileError
 from honeyhive.gate.broken import Broken, Finding
@@ -54,6 +58,11 @@ def judged(*findings: Finding, folder: Path = Path("report")) -> list[Judged]:
     ]
 
 
+def publish(found: list[Judged], settings: Settings, edge: Edge) -> list[ReportingError]:
+    with preparation(settings.directory, settings=settings) as prepared:
+        return [*tell(found, prepared, edge).problems]
+
+
 def edge(folder: Path, **environ: str) -> Edge:
     return Edge(environ=environ, echo=print, report_dir=folder / "report")
 
@@ -77,8 +86,8 @@ def edge(folder: Path, **environ: str) -> Edge:
     ],
 )
 def test_the_worst_of_several_experiments_decides(findings: list[Finding], code: int, word: str) -> None:
-    assert reporting.exit_code(judged(*findings)) == code
-    assert reporting.overall(judged(*findings)) == word
+    assert conclusion.exit_code(judged(*findings)) == code
+    assert conclusion.overall(judged(*findings)) == word
 
 
 # --- what is printed -------------------------------------------------------------------------------------------------
@@ -198,7 +207,7 @@ def test_the_outputs_of_several_experiments_are_a_list(tmp_path: Path) -> None:
 
 
 def test_a_summary_that_a_job_could_not_hold_goes_without_its_changes(tmp_path: Path) -> None:
-    many = verdict(regressed(), warnings=("x" * reporting.SUMMARY_OUTPUT,), changes=())
+    many = verdict(regressed(), warnings=("x" * telling.SUMMARY_OUTPUT,), changes=())
     (summary,) = json.loads(outputs(judged(many), edge(tmp_path))["summary"])
     assert summary["changes"] == []
     assert summary["checks"]
@@ -227,7 +236,7 @@ def test_nothing_of_an_earlier_gate_stays_in_place(tmp_path: Path, two: Settings
         folder.mkdir(exist_ok=True)
         for name in ("comment.md", "comparison.json", "run.jsonl"):
             (folder / name).write_text("old")
-    reporting.begin(two, report)
+    telling.begin(two, report)
     for folder in folders[1:]:
         assert [path.name for path in folder.iterdir()] == ["run.jsonl.previous"]
     assert not (report / "comment.md").exists()
@@ -235,7 +244,7 @@ def test_nothing_of_an_earlier_gate_stays_in_place(tmp_path: Path, two: Settings
 
 
 def test_a_first_gate_finds_nothing_to_take_away(tmp_path: Path, two: Settings) -> None:
-    reporting.begin(two, tmp_path / "report")
+    telling.begin(two, tmp_path / "report")
     assert not (tmp_path / "report").exists()
 
 
@@ -245,7 +254,7 @@ def test_what_is_in_the_way_of_the_report_is_named(tmp_path: Path, two: Settings
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("")
     with pytest.raises(InputError, match="cannot be cleared for a new report") as caught:
-        reporting.begin(two, tmp_path / "report")
+        telling.begin(two, tmp_path / "report")
     assert caught.value.file == str(tmp_path / "report")
     assert caught.value.hint == "move it away"
 

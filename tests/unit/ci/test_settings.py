@@ -8,7 +8,18 @@ from typing import Any
 
 import pytest
 
-from honeyhive.ci.settings import Inputs, Settings, action_inputs, load_settings
+from honeyhive.ci.config import parse_config
+from honeyhive.ci.settings import (
+    Inputs,
+    Mode,
+    NoConfig,
+    Settings,
+    action_inputs,
+    config_name,
+    is_path,
+    load_settings,
+    read_inputs,
+)
 from honeyhive.errors import ConfigError
 from honeyhive.gate.checks import Rule
 from honeyhive.gate.thresholds import Margin
@@ -234,6 +245,10 @@ def test_a_file_that_is_named_has_to_be_there(folder: Path) -> None:
         ("repeats", "0", 'repeats: should be greater than or equal to 1, not "0"'),
         ("limit", "-1", 'limit: should be a whole number, not "-1"'),
         ("timeout", "soon", 'timeout: not a time: write 60s, 500ms, 2m or 1h, not "soon"'),
+        ("mode", "judge", "mode: should be 'gate' or 'publish', not \"judge\""),
+        ("comment", "maybe", 'comment: should be true or false, not "maybe"'),
+        ("strict-reporting", "1", 'strict-reporting: should be true or false, not "1"'),
+        ("allow-pull-request-target", "yes", 'allow-pull-request-target: should be true or false, not "yes"'),
         ("on-undecided", "ignore", "on-undecided: should be 'warn' or 'fail', not \"ignore\""),
         ("thresholds", "exact: [", "thresholds: "),
         ("thresholds", "exact", 'thresholds: str "exact" where a mapping of metrics belongs'),
@@ -285,3 +300,198 @@ def test_another_python_takes_requirements_to_install(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", Inputs.model_fields)
 def test_every_input_says_what_it_is(name: str) -> None:
     assert Inputs.model_fields[name].description
+
+
+# --- what is told where ----------------------------------------------------------------------------------------------
+
+
+def test_where_nothing_is_said_it_comments_and_makes_no_check_run(tmp_path: Path) -> None:
+    settings = load(tmp_path, FLAGS)
+    assert (settings.mode, settings.comment, settings.comment_key, settings.check_run) == (Mode.GATE, True, "", None)
+    assert (settings.strict_reporting, settings.allow_pull_request_target) == (False, False)
+    assert (settings.store, settings.github_token, settings.own_gate) == (None, None, ())
+
+
+def test_what_is_told_where_can_be_said(tmp_path: Path) -> None:
+    settings = load(
+        tmp_path,
+        FLAGS,
+        comment="False",
+        comment_key="py312",
+        check_run="evals",
+        strict_reporting=" true ",
+        allow_pull_request_target="TRUE",
+        store="file:runs",
+        github_token="ghs_secret",
+    )
+    assert (settings.comment, settings.comment_key, settings.check_run) == (False, "py312", "evals")
+    assert (settings.strict_reporting, settings.allow_pull_request_target) == (True, True)
+    assert (settings.store, settings.github_token) == ("file:runs", "ghs_secret")
+
+
+def test_no_token_and_no_key_is_ever_shown(tmp_path: Path) -> None:
+    environ = {"INPUT_GITHUB-TOKEN": "ghs_secret", "INPUT_API-KEY": "hh_secret"}
+    shown = f"{read_inputs(FLAGS, environ)!r} {load_settings(FLAGS, environ, directory=tmp_path)!r}"
+    assert "secret" not in shown
+    with pytest.raises(ConfigError) as caught:
+        read_inputs({"github-token": ["ghs_secret"]}, {})
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "key"),
+    [
+        ("null", None),
+        ("{}", None),
+        ("  ", None),
+        ('{\n  "python": "3.12",\n  "os": "ubuntu-latest"\n}', "python: 3.12, os: ubuntu-latest"),
+        ('{"n": 3, "fast": true, "case": {"a": [1, 2]}}', 'n: 3, fast: true, case: {"a":[1,2]}'),
+        ("my own\nkey", "my own key"),
+        ("3.12", "3.12"),
+        ("{not json", "{not json"),
+    ],
+)
+def test_a_matrix_is_a_key_in_one_line_and_no_matrix_is_none(given: str, key: str | None) -> None:
+    assert read_inputs({}, {"INPUT_COMMENT-KEY": given}).comment_key == key
+    assert read_inputs({"comment-key": given}, {}).comment_key == key
+
+
+def test_inputs_are_known_before_there_are_settings() -> None:
+    inputs = read_inputs({}, {"INPUT_MODE": "publish", "INPUT_CONFIG": "evals/gate.yml"})
+    assert (inputs.mode, config_name(inputs)) == (Mode.PUBLISH, "evals/gate.yml")
+    assert config_name(read_inputs({}, {})) == "honeyhive.yml"
+
+
+@pytest.mark.parametrize(
+    ("baseline", "path"),
+    [
+        ("main.jsonl", True),
+        ("runs/main.jsonl.gz", True),
+        ("./main", True),
+        ("/tmp/main", True),
+        (".", True),
+        ("auto", False),
+        ("none", False),
+        ("rerun", False),
+        ("release/1.2", False),
+        ("1a2b3c4", False),
+        ("5f0c6c1e-8a53-4dd1-9a0c-0d1f7f0a2b11", False),
+    ],
+)
+def test_a_path_of_a_run_file_is_told_from_a_commit_by_its_looks(baseline: str, path: bool) -> None:
+    assert is_path(baseline) is path
+
+
+def test_several_experiments_have_one_branch_to_compare_with_and_not_one_file(folder: Path) -> None:
+    (folder / "main").write_text("a file called like a branch")
+    for baseline in ("main", "rerun", "auto", "1a2b3c4"):
+        found = load(folder, {"baseline": baseline}).experiments
+        assert [experiment.baseline for experiment in found] == [baseline, baseline]
+    assert "baseline: one file given for 2 experiments" in refused(folder, {"baseline": "./main"})
+    assert load(folder, {"baseline": "./main"}, experiment="qa").experiments[0].baseline == "./main"
+
+
+# --- by the rules of the base ----------------------------------------------------------------------------------------
+
+BASE = parse_config(CONFIG, "honeyhive.yml of main")
+
+
+def judged(folder: Path, own: str | None, flags: Mapping[str, Any] | None = None, **inputs: str) -> Settings:
+    (folder / "honeyhive.yml").unlink(missing_ok=True)
+    if own is not None:
+        (folder / "honeyhive.yml").write_text(own, encoding="utf-8")
+    environ = {f"INPUT_{name.upper().replace('_', '-')}": value for name, value in inputs.items()}
+    return load_settings(flags or {}, environ, directory=folder, base=BASE)
+
+
+def said(settings: Settings) -> list[str]:
+    return [change.text for change in settings.own_gate]
+
+
+def test_a_change_that_changes_no_rules_has_nothing_said_of_it(tmp_path: Path) -> None:
+    settings = judged(tmp_path, CONFIG)
+    assert settings == load(tmp_path, {})
+    assert settings.own_gate == ()
+
+
+def test_a_threshold_that_the_change_lowers_is_judged_by_the_old_one(tmp_path: Path) -> None:
+    settings = judged(tmp_path, CONFIG.replace("min: 0.5", "min: 0.1").replace("on-undecided: fail", ""))
+    assert settings.experiments == BASE.experiments
+    assert settings.policies.on_undecided is Policy.FAIL
+    assert said(settings) == [
+        "`qa`: lowers `exact.min` 0.5 → 0.1; judged by 0.5",
+        "changes `on-undecided` fail → warn; judged by fail",
+    ]
+    assert [(change.file, change.line) for change in settings.own_gate] == [("honeyhive.yml", 3), ("honeyhive.yml", 1)]
+
+
+def test_a_change_without_the_file_is_judged_by_that_of_the_base(tmp_path: Path) -> None:
+    settings = judged(tmp_path, None)
+    assert settings.experiments == BASE.experiments
+    assert settings.config_file == "honeyhive.yml"
+    assert said(settings) == ["removes `honeyhive.yml`; judged by the rules of the base all the same"]
+    named = judged(tmp_path, None, {"config": "honeyhive.yml"})
+    assert named.experiments == BASE.experiments
+
+
+def test_an_experiment_that_only_the_base_has_can_be_chosen(tmp_path: Path) -> None:
+    own = "\n".join(line for line in CONFIG.splitlines() if "safety" not in line)
+    settings = judged(tmp_path, own, {"experiment": ("safety",)})
+    assert [experiment.name for experiment in settings.experiments] == ["safety"]
+    assert said(settings) == ["removes the experiment `safety`; it is run as the base has it"]
+
+
+def test_only_what_is_about_the_chosen_experiments_is_said(tmp_path: Path) -> None:
+    own = CONFIG.replace("min: 0.5", "min: 0.1").replace("repeats: 3", "repeats: 1")
+    assert said(judged(tmp_path, own, experiment="safety")) == ["`safety`: lowers `repeats` 3 → 1; judged by 3"]
+
+
+def test_inputs_may_be_stricter_than_the_base_and_no_less(tmp_path: Path) -> None:
+    flags = {"experiment": ("qa",), "thresholds": "exact: {min: 0.7}", "on-undecided": "warn", "repeats": "2"}
+    settings = judged(tmp_path, CONFIG, flags, on_missing_baseline="fail", max_workers="3", store="file:mine")
+    (experiment,) = settings.experiments
+    assert experiment.thresholds == {"exact": {"min": 0.7}}
+    assert (experiment.repeats, experiment.max_workers) == (2, 3)
+    assert settings.policies == Policies(on_undecided=Policy.FAIL, on_missing_baseline=Policy.FAIL)
+    assert settings.store == "file:mine"
+    assert said(settings) == ["by an input, changes `on-undecided` fail → warn; judged by fail"]
+    assert judged(tmp_path, CONFIG, flags | {"thresholds": "exact: {min: 0}"}).experiments[0].thresholds == {
+        "exact": {"min": 0.5}
+    }
+
+
+def test_the_store_of_the_base_is_not_changed_by_an_input(tmp_path: Path) -> None:
+    base = parse_config(CONFIG + "store: 'git:runs'\n", "honeyhive.yml of main")
+    (tmp_path / "honeyhive.yml").write_text(CONFIG + "store: 'git:runs'\n")
+    settings = load_settings({"store": "file:mine"}, {}, directory=tmp_path, base=base)
+    assert settings.store == "git:runs"
+    assert said(settings) == ["by an input, changes `store` to `file:mine`; `git:runs` is used"]
+
+
+def test_what_an_input_would_loosen_in_several_experiments_names_each(tmp_path: Path) -> None:
+    assert said(judged(tmp_path, CONFIG, {"baseline": "none"})) == [
+        "`qa`: by an input, changes `baseline` `auto` → `none`; judged by `auto`",
+        "`safety`: by an input, changes `baseline` `auto` → `none`; judged by `auto`",
+    ]
+
+
+def test_an_experiment_that_inputs_describe_is_judged_by_the_base_where_the_base_has_it(tmp_path: Path) -> None:
+    flags = {**FLAGS, "thresholds": "exact: {min: 0.1}"}
+    (experiment,) = judged(tmp_path, CONFIG, {**flags, "experiment": ("qa",), "function": "app:other"}).experiments
+    assert (experiment.function, experiment.thresholds) == ("app:other", {"exact": {"min": 0.5}})
+    alone = judged(tmp_path, CONFIG, flags)
+    assert alone.experiments[0].thresholds == {"exact": {"min": 0.1}}
+    assert said(alone) == ["runs the experiment `answer`, which inputs alone describe: judged by its own rules"]
+
+
+def test_where_the_base_has_no_file_a_change_is_judged_by_its_own_and_that_is_said(folder: Path) -> None:
+    settings = load_settings({}, {}, directory=folder, base=NoConfig())
+    assert settings.experiments == load(folder, {}).experiments
+    assert said(settings) == ["is judged by its own rules: the base has no `honeyhive.yml` yet"]
+    with pytest.raises(ConfigError, match="no such file"):
+        load_settings({"config": "other.yml"}, {}, directory=folder, base=NoConfig())
+
+
+def test_a_file_of_the_change_that_is_wrong_is_refused_whatever_the_base_says(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="unknown key"):
+        judged(tmp_path, CONFIG + "polcies: {}\n")

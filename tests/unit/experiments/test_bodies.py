@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builders_spans import span
-from honeyhive.experiments.platform.bodies import PlatformRun, as_uuid
+from honeyhive.experiments.platform.bodies import BASELINE, RECORD, PlatformRun, as_uuid
 from honeyhive.result import Failed, Fault, Outcome, Scored
 from honeyhive.tracer.otlp import span_line
 
@@ -87,6 +87,12 @@ def test_a_run_ends_as_the_platform_knows_it(status: str | None, told: str) -> N
     assert body["metadata"] == a_run(git=GIT).create_request().to_wire()["metadata"]  # it may replace what there is
 
 
+def test_no_metadata_of_the_users_makes_a_run_a_baseline() -> None:
+    body = a_run(metadata={BASELINE: "{}", "team": "bees"}).create_request().to_wire()
+    assert BASELINE not in body["metadata"]
+    assert body["metadata"]["team"] == "bees"
+
+
 # --- its sessions ----------------------------------------------------------------------------------------------------
 
 
@@ -104,6 +110,15 @@ def test_a_session_begins_with_its_first_span() -> None:
     spans = span_line([span(1), span(2, attributes={"said": '"startTimeUnixNano":"1"'})])
     assert a_run(project="p").session(scored(), "s-1", spans)["start_time"] == 1_795_329_672_728
     assert a_run(project="p").session(scored(), "s-1", spans)["project"] == "p"
+
+
+def test_a_record_comes_with_the_metadata_that_the_session_has() -> None:
+    said = {"metadata": {"tier": "gold", RECORD: "forged", "run_id": "mine"}}
+    body = a_run(git=GIT).record_update(scored(enrichment=said), "s-1", "the record")
+    known = {"branch": "main", "is_dirty": False, "pr_number": 7, "tier": "gold", **IDS}
+    assert body == {"event_id": "s-1", "metadata": {**known, RECORD: "the record"}}
+    update = a_run(git=GIT).event_update(scored(enrichment={"metadata": {"tier": "gold"}}), "s-1")
+    assert update["metadata"] == known
 
 
 def test_repeats_are_told_apart() -> None:

@@ -23,13 +23,14 @@ from builders_gate import (
     verdict,
 )
 from honeyhive.gate import templating
+from honeyhive.gate.broken import Broken, Finding, Skipped
 from honeyhive.gate.checks import Place, Reason, Rule, Status
 from honeyhive.gate.comparison import Change, Removed
 from honeyhive.gate.evidence import Evidence, select, text_of
 from honeyhive.gate.headline import by_weight
 from honeyhive.gate.metrics import Direction, Kind
 from honeyhive.gate.removals import removals
-from honeyhive.gate.report import MOST_CHARACTERS, render
+from honeyhive.gate.report import MOST_CHARACTERS, Context, part, render
 from honeyhive.gate.verdict import Verdict
 from scenes_gate import COMMENTS, CONTEXT, REASONS, REPO
 
@@ -270,6 +271,99 @@ def test_no_text_changes_the_structure(name: str, text: str, other: str) -> None
     assert_well_formed(render([found], evidence={other: {text: evidence}}, context=CONTEXT))
 
 
+# --- one experiment's part -------------------------------------------------------------------------------------------
+
+BROKEN = Broken(
+    experiment="gsm8k",
+    title="Incomplete run",
+    message="12 of 660 datapoints have no outcome",
+    hint="run it again",
+    exit_code=3,
+    expected=660,
+    finished=648,
+    details=("missing: line 4", "```"),
+)
+SKIPPED = Skipped(experiment="gsm8k", reason="none of the 3 changed files matters to it: `docs/a.md` and 2 more")
+
+
+@pytest.mark.parametrize("name", COMMENTS)
+def test_a_part_is_a_heading_then_what_stands_in_the_open_then_the_folds(name: str) -> None:
+    scene = COMMENTS[name]()
+    for finding in scene.findings:
+        shown = part(finding, scene.evidence.get(finding.experiment, {}), scene.context)
+        assert "\n" not in shown.head
+        assert not shown.head.startswith("#")
+        assert all(fold.startswith("<details>\n") and fold.endswith("\n</details>") for fold in shown.folds)
+        for kept in range(len(shown.folds) + 1):
+            assert_well_formed("\n\n".join([f"## {shown.head}", shown.body, *shown.folds[:kept]]))
+
+
+def test_a_comment_on_one_experiment_is_its_part() -> None:
+    (finding,) = (scene := COMMENTS["regressed"]()).findings
+    shown = part(finding, scene.evidence["order-sums"], scene.context)
+    assert scene.comment() == "\n\n".join([f"## {shown.head}", shown.body, *shown.folds]) + "\n"
+
+
+def test_a_part_ends_with_who_judged_and_what() -> None:
+    context = replace(CONTEXT, attempt=2)
+    body = part(verdict(regressed()), {}, context).body
+    assert re.search(
+        r"\n<sub>judged by `honeyhive\.yml` of main · run `[0-9a-f-]{36}` · attempt 2 · commit `1a2b3c4`</sub>$", body
+    )
+
+
+@pytest.mark.parametrize("finding", [BROKEN, SKIPPED, verdict(regressed())], ids=["broken", "skipped", "verdict"])
+def test_each_part_says_what_the_change_does_to_its_own_gate_and_what_is_to_be_noted(finding: Finding) -> None:
+    context = Context(own_gate=["lowers `correct.min`"] * 22, notes=["told by the job of a @fork"])
+    shown = part(finding, {}, context)
+    assert "\n> told by the job of a @&#8203;fork\n" in shown.body
+    assert "<b>This pull request changes its own gate</b>" in shown.body
+    assert shown.body.count("\n- lowers `correct.min`") == 20
+    assert "\n- … and 2 more\n" in shown.body
+
+
+def test_what_is_broken_says_why_and_the_way_out() -> None:
+    shown = part(BROKEN, {}, CONTEXT)
+    assert shown.head == "💥 gsm8k: no verdict"
+    assert shown.body.startswith(
+        "**Incomplete run**: 12 of 660 datapoints have no outcome\n\nWhat to do: run it again\n"
+    )
+    assert "\n648 of 660 datapoints were finished.\n" in shown.body
+    assert "````text\nmissing: line 4\n```\n````" in shown.body
+
+
+def test_what_was_skipped_says_why() -> None:
+    shown = part(SKIPPED, {}, CONTEXT)
+    assert shown.head == "⏭️ gsm8k: not run"
+    assert shown.body.startswith("none of the 3 changed files matters to it: `docs/a.md` and 2 more\n")
+    assert shown.folds == ()
+
+
+def test_broken_comes_first_and_skipped_last() -> None:
+    passed, failed = verdict(improved(), experiment="fine"), verdict(regressed(), experiment="worse")
+    comment = render([SKIPPED, passed, BROKEN, failed], evidence={})
+    assert comment.startswith(
+        "## 💥 1 of 4 experiments broken, 1 failed, 1 passed, 1 skipped\n\n### 💥 gsm8k: no verdict\n"
+    )
+    headings = [line[4] for line in comment.split("\n") if line.startswith("### ")]
+    assert headings == ["💥", "❌", "✅", "⏭"]
+
+
+def test_the_jobs_of_a_matrix_are_told_apart_by_their_label() -> None:
+    shown = part(verdict(regressed()), {}, replace(CONTEXT, label="large | 3.12"))
+    assert shown.head.startswith("❌ order-sums (large &#124; 3.12): `correct` fell 7.4 points")
+
+
+def test_texts_in_full_are_as_many_as_there_is_room_for() -> None:
+    shown = part(large("worse"), everything("some words " * 300), CONTEXT)
+    texts = shown.folds[-1]
+    assert texts.startswith("<details>\n<summary>These datapoints in full</summary>\n")
+    assert 10_000 < len(texts) < 31_000
+    left_out = re.search(r"\n… and ([0-9]+) more\.\n\n</details>$", texts)
+    assert left_out
+    assert texts.count("</code> in full</summary>") + int(left_out[1]) == 10
+
+
 # --- making it fit ---------------------------------------------------------------------------------------------------
 
 
@@ -296,14 +390,13 @@ def everything(text: str = "🐝 word " * 400) -> dict[str, Evidence]:
     }
 
 
-@pytest.mark.parametrize("experiments", [1, 2, 3, 8, 40, 400])
-@pytest.mark.parametrize("checks", [1, 200])
+@pytest.mark.parametrize(("experiments", "checks"), [(1, 1), (1, 200), (3, 1), (8, 200), (40, 40)])
 def test_the_comment_fits_whatever_is_in_it(experiments: int, checks: int) -> None:
     verdicts = [large(f"e{n}", checks=checks) for n in range(experiments)]
     comment = render(verdicts, evidence={v.experiment: everything() for v in verdicts}, context=CONTEXT)
     assert len(comment.encode("utf-16-le")) // 2 <= MOST_CHARACTERS
     assert_well_formed(comment)
-    assert comment.rstrip().endswith("</sub>")
+    assert comment.endswith("</sub>\n") == (experiments > 1)
 
 
 def test_texts_go_before_datapoints_and_what_passed_before_what_failed() -> None:
@@ -314,7 +407,7 @@ def test_texts_go_before_datapoints_and_what_passed_before_what_failed() -> None
     assert "in full</summary>" in fell
     assert "in full</summary>" not in fine
     assert "| `d0` line 0 |" in fine
-    assert "shortened to fit, [the full report has it all]" in fine
+    assert "A partial view, shortened to fit; [the full report has it all]" in fine
 
 
 def test_where_all_fits_nothing_is_said_of_shortening() -> None:

@@ -215,3 +215,37 @@ def test_a_cap_is_about_those_that_tell_what_they_cost() -> None:
         found = compared(run([told, silent, *rest], evaluators=()), None)
         assert list(warnings.of(found, {"cost"})) == [f"`cost` is of 1 of {2 + len(rest)} datapoints: {why}"]
     assert list(warnings.of(compared(run([told, free], evaluators=()), None), {"cost"})) == []
+
+
+# --- where it ran ----------------------------------------------------------------------------------------------------
+
+
+def in_environments(candidate: dict[str, Any], baseline: dict[str, Any]) -> list[str]:
+    return warned(scores("m", [1], environment=candidate), scores("m", [1], environment=baseline))
+
+
+def test_another_environment_is_told_once() -> None:
+    before = {"python": "3.11.9", "system": "Linux", "packages": {"openai": "1.2.0", "httpx": "0.28.1"}}
+    after = {"python": "3.12.1", "system": "Linux", "packages": {"openai": "1.3.0", "httpx": "0.28.1"}}
+    assert in_environments(after, before) == [
+        "not the same environment as the baseline's: `python` 3.12.1 (there 3.11.9), `openai` 1.3.0 (there 1.2.0)"
+    ]
+    assert in_environments(before, before) == []
+
+
+def test_what_one_of_the_runs_does_not_say_of_its_environment_is_no_difference() -> None:
+    assert in_environments({"python": "3.12.1"}, {}) == []
+    assert in_environments({}, {"python": "3.12.1"}) == []
+    assert in_environments({"packages": {"openai": "1"}}, {"packages": {"httpx": "1"}}) == []
+    assert in_environments({"python": None}, {"python": "3.12.1"}) == []
+    assert in_environments({"python": ["3.12.1"]}, {"python": "3.12.1"}) == []
+
+
+def test_of_many_differences_four_are_told() -> None:
+    (said,) = in_environments(dict.fromkeys("abcdef", "2"), dict.fromkeys("abcdef", "1"))
+    assert said.endswith("`d` 2 (there 1) and 2 more")
+
+
+def test_an_environment_cannot_break_the_line() -> None:
+    (said,) = in_environments({"py`th\non": "3\n::error::x"}, {"py`th\non": "2"})
+    assert said == "not the same environment as the baseline's: `pyˋth on` 3 ::error::x (there 2)"

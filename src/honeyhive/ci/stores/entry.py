@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -53,3 +55,34 @@ class Store(Protocol):
 
     def prune(self, keep: int) -> Sequence[Entry]:
         """Keep the newest `keep` runs of each experiment, and as many of its releases; what was taken away."""
+
+
+def newest_first(entries: Iterable[Entry]) -> tuple[Entry, ...]:
+    """The entries by when their runs began, and of those that began together by when they were saved."""
+    return tuple(sorted(entries, key=_age, reverse=True))
+
+
+def kept(entries: Iterable[Entry], keep: int = KEPT) -> tuple[Entry, ...]:
+    """The newest `keep` runs of each experiment, and as many of its releases: what stays."""
+    seen: Counter[tuple[str, bool]] = Counter()
+    staying = []
+    for entry in newest_first(entries):
+        kind = entry.experiment, entry.tag is not None or entry.event == "release"
+        seen[kind] += 1
+        if seen[kind] <= keep:
+            staying.append(entry)
+    return tuple(staying)
+
+
+def _age(entry: Entry) -> tuple[datetime, datetime, str]:
+    saved = _moment(entry.saved_at)
+    return _moment(entry.started_at) if entry.started_at else saved, saved, entry.run_id
+
+
+def _moment(text: str) -> datetime:
+    """The time that is meant; a time that is none is the oldest, so that nothing is taken to be newer than it is."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return datetime.min.replace(tzinfo=UTC)
+    return found if found.tzinfo else found.replace(tzinfo=UTC)

@@ -16,6 +16,12 @@ from honeyhive.models.generated import CreateRunRequest, RunStatus, UpdateRunReq
 from honeyhive.result import Failed, Outcome, RunResult, Scored
 from honeyhive.runlines import RunHeader
 
+BASELINE = "honeyhive_baseline"
+"""The key of a run's metadata that says it is a baseline. No code that runs in an experiment can write it."""
+
+RECORD = "honeyhive_outcome"
+"""The key of a session's metadata that holds what the session itself does not say of its outcome."""
+
 _STARTED = re.compile(rb'"startTimeUnixNano":"(\d{1,20})"').finditer
 _STATUS: Mapping[str | None, RunStatus] = {
     "completed": "completed",
@@ -84,7 +90,8 @@ class PlatformRun:
         """What makes the run."""
         request = self.context.to_run_request(self.name, status="pending")
         git = flat(self.git)
-        metadata = {**(request.metadata or {}), **({"git": git} if git else {})}
+        said = {key: value for key, value in (request.metadata or {}).items() if key != BASELINE}
+        metadata = {**said, **({"git": git} if git else {})}
         return request.model_copy(
             update={
                 "metadata": plain(metadata),
@@ -137,6 +144,12 @@ class PlatformRun:
         parts |= {name: _said(outcome, name) for name in ("config", "user_properties")}
         duration = {} if outcome.duration_ms is None else {"duration": outcome.duration_ms}
         return {"event_id": session_id, **{name: part for name, part in parts.items() if part}, **duration}
+
+    def record_update(self, outcome: Outcome, session_id: str, record: str) -> dict[str, Any]:
+        """What adds a record to a session, with the metadata that it has."""
+        said = {**_said(outcome, "metadata"), **_problems(outcome)}
+        metadata = {**self._session_metadata(outcome), **said, **self._ids(outcome), RECORD: record}
+        return {"event_id": session_id, "metadata": metadata}
 
     def _session_metadata(self, outcome: Outcome) -> dict[str, Any]:
         return {**flat(self.git), **_plain_mapping(self.metadata), **self._ids(outcome)}

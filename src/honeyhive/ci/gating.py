@@ -1,0 +1,122 @@
+"""`honeyhive gate` from its first look around to its last word."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from honeyhive.ci import platform, telling
+from honeyhive.ci.annotations import Located, annotate
+from honeyhive.ci.commands import Annotation
+from honeyhive.ci.conclusion import Conclusion, conclude, overall
+from honeyhive.ci.config import ConfigFile
+from honeyhive.ci.edge import Edge
+from honeyhive.ci.github.checks import Check, check_run, conclusion_of, summary_of
+from honeyhive.ci.pipeline import Judged, run_gate
+from honeyhive.ci.preparing import Preparation
+from honeyhive.ci.publish import command_files_kept
+from honeyhive.ci.reporting import COMMENT, REPORT_DIR
+from honeyhive.ci.rows import relative
+from honeyhive.ci.settings import Settings, load_settings, read_inputs
+from honeyhive.ci.storing import store_of
+from honeyhive.ci.surroundings import Surroundings, look_around
+from honeyhive.ci.telling import run_url
+from honeyhive.documents import neutralise
+from honeyhive.errors import HoneyHiveError
+
+
+def gate(
+    given: Mapping[str, Any], environ: Mapping[str, str], directory: Path, echo: Callable[[str], None]
+) -> Conclusion:
+    """Run, compare, report; what is left to print, and the exit code.
+
+    Raises what keeps it from beginning; an earlier gate's report is gone by then.
+    """
+    with ExitStack() as stack:
+        try:
+            preparation, edge = _begun(stack, given, environ, directory, echo)
+        except HoneyHiveError:
+            telling.clear(directory / (given.get("working-directory") or "") / REPORT_DIR)
+            raise
+        return _gated(preparation, edge)
+
+
+def _begun(
+    stack: ExitStack,
+    given: Mapping[str, Any],
+    environ: Mapping[str, str],
+    directory: Path,
+    echo: Callable[[str], None],
+) -> tuple[Preparation, Edge]:
+    inputs = read_inputs(given, environ)
+    around = stack.enter_context(look_around(inputs, environ, directory))
+    settings = load_settings(given, environ, directory=directory, base=around.rules)
+    for line in opening_lines(settings, around):
+        echo(neutralise(line))
+    edge = Edge(environ=environ, echo=echo, report_dir=settings.directory / REPORT_DIR)
+    telling.begin(settings, edge.report_dir)
+    store = store_of(settings.store, inputs, around, environ)
+    return Preparation(settings=settings, around=around, store=store, now=datetime.now(UTC)), edge
+
+
+def _gated(preparation: Preparation, edge: Edge) -> Conclusion:
+    settings = preparation.settings
+    with _check_run(preparation) as check:
+        with command_files_kept(edge.environ):
+            judged = run_gate(preparation, edge)
+        told = telling.tell(judged, preparation, edge)
+        problems = [*told.problems, *platform.send(judged, settings, edge)]
+        places = _places(judged, preparation)
+        found = conclude(judged, settings.policies, problems, strict=settings.strict_reporting, places=places)
+        if check is not None:
+            ended = conclusion_of(overall(judged), found.exit_code)
+            title = " ".join(found.lines[0].split())
+            check.conclude(ended, title=title, summary=summary_of(told.report), annotations=places)
+    if check is not None and check.problems:
+        problems = [*problems, *check.problems]
+        found = conclude(judged, settings.policies, problems, strict=settings.strict_reporting, places=places)
+    report = relative(edge.report_dir / COMMENT, Path.cwd())
+    return replace(found, lines=(*found.lines, *told.lines, f"report: {report}"))
+
+
+@contextmanager
+def _check_run(preparation: Preparation) -> Iterator[Check | None]:
+    """The check run that the settings ask for, from now until the block is left."""
+    settings, around = preparation.settings, preparation.around
+    name, head = settings.check_run, around.situation.head or around.situation.commit
+    if name is None or around.github is None or head is None or around.situation.is_fork:
+        yield None
+        return
+    with check_run(around.github, name, head, details_url=run_url(around.situation)) as check:
+        yield check
+
+
+def _places(judged: Sequence[Judged], preparation: Preparation) -> tuple[Annotation, ...]:
+    """What is worth a line in the diff."""
+    around = preparation.around
+    located = [
+        Located(finding=item.finding, dataset=around.in_repository(Path(item.config.dataset))) for item in judged
+    ]
+    own_gate = preparation.settings.own_gate
+    config = around.in_repository(Path(around.config))
+    return annotate(located, [replace(change, file=config) if change.file else change for change in own_gate])
+
+
+def opening_lines(settings: Settings, around: Surroundings) -> Iterator[str]:
+    """Where the gate is, what judges, and what the change does about it: the first lines of the log."""
+    situation = around.situation
+    if situation.job is not None:
+        number = f" {situation.number}" if situation.number else ""
+        head = f", commit {situation.head[:7]}" if situation.head else ""
+        base = f", from {around.base_name} {around.base_commit[:7]}" if around.base_commit else ""
+        how = f" ({situation.base.words})" if base and situation.base else ""
+        yield f"{situation.kind.value}{number}{head}{base}{how}"
+    yield from situation.notes
+    if isinstance(around.rules, ConfigFile):
+        yield f"judged by {around.config} of {around.base_name}"
+    for change in settings.own_gate:
+        yield f"this change {change.text}"

@@ -1,0 +1,144 @@
+"""What is settled of an experiment before any of its code runs: its rows, its baseline, whether it matters at all."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from honeyhive.ci.baseline import Chosen, choose
+from honeyhive.ci.paths import is_relevant
+from honeyhive.ci.rows import BaseRows, columns_of, open_dataset, relative
+from honeyhive.ci.runs import Baseline, read_baseline
+from honeyhive.ci.config import ConfigFile, ExperimentConfig
+from honeyhive.ci.settings import AUTO, NO_BASELINE, RERUN, Settings, is_path
+from honeyhive.ci.situation import Kind
+from honeyhive.ci.stores.entry import Store
+from honeyhive.ci.surroundings import Surroundings
+from honeyhive.experiments.dataset import Dataset
+from honeyhive.experiments.overlay import Overlay
+from honeyhive.gate.broken import Skipped
+
+_SELECTED_ON = (Kind.PULL_REQUEST, Kind.QUEUE, Kind.PUSH)
+"""Where `paths` selects: everything runs by night, by hand and on a release."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """An experiment whose input has been read and found right.
+
+    `baseline` is what it is held against, `chosen` how that came about. `reruns` is whether the base is to be run first.
+    """
+
+    config: ExperimentConfig
+    dataset: Dataset | Overlay
+    base_rows: BaseRows | None
+    baseline: Baseline | None
+    chosen: Chosen
+    notes: tuple[str, ...] = ()
+    run_file: Path
+    run_id: str
+    reruns: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preparation:
+    """What preparing takes besides the experiment: the settings, the surroundings, the store, and the time."""
+
+    settings: Settings
+    around: Surroundings
+    store: Store
+    now: datetime
+
+    def prepare(self, config: ExperimentConfig, run_file: Path) -> Prepared | Skipped:
+        """Everything about the experiment, read and checked; or why it need not run."""
+        base = self._base_config(config)
+        unconcerned = self._unconcerned(config, base)
+        if unconcerned is not None:
+            return unconcerned
+        rows = None if base is None else self._base_rows(base)
+        dataset = open_dataset(config, self.settings, base_rows=rows)
+        chosen = self._chosen(config)
+        unread = rows is not None and not isinstance(dataset, Overlay)
+        note = f"the dataset of {self.around.base_name} cannot be read: only the rows of this change were run"
+        return Prepared(
+            config=config,
+            dataset=dataset,
+            base_rows=rows,
+            baseline=read_baseline(chosen.file) if chosen.file else None,
+            chosen=chosen,
+            notes=(*chosen.notes, *([note] if unread else [])),
+            run_file=run_file,
+            run_id=str(uuid.uuid4()),
+            reruns=config.baseline == RERUN,
+        )
+
+    def _base_config(self, config: ExperimentConfig) -> ExperimentConfig | None:
+        rules = self.around.rules
+        known = rules.experiments if isinstance(rules, ConfigFile) else ()
+        return next((found for found in known if found.name == config.name), None)
+
+    def _unconcerned(self, config: ExperimentConfig, base: ExperimentConfig | None) -> Skipped | None:
+        if not config.paths or self.around.situation.kind not in _SELECTED_ON:
+            return None
+        always = [self.around.config, config.dataset, *([base.dataset] if base else [])]
+        places = [place for name in always if (place := self.around.in_repository(Path(name))) is not None]
+        found = is_relevant(self.around.changed, config.paths, places)
+        return None if found.relevant else Skipped(experiment=config.name, reason=found.reason)
+
+    def _base_rows(self, base: ExperimentConfig) -> BaseRows | None:
+        """The dataset of the base, in a file of ours; `None` where the base has none there."""
+        content = self.around.base_file(Path(base.dataset))
+        if content is None:
+            return None
+        path = self.around.folder / "base" / base.name / Path(base.dataset).name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        return BaseRows(path=path, columns=columns_of(base))
+
+    def _chosen(self, config: ExperimentConfig) -> Chosen:
+        wanted = config.baseline or AUTO
+        if wanted == NO_BASELINE:
+            return Chosen(file=None, words="", missing="`baseline` is `none`")
+        if wanted == RERUN:
+            return Chosen(file=None, words="run again in this job")
+        if is_path(wanted):
+            return self._of_path(wanted)
+        return choose(
+            config.name,
+            wanted,
+            situation=self.around.situation,
+            store=self.store,
+            history=self.around.history,
+            folder=self.around.folder / "baselines",
+            now=self.now,
+        )
+
+    def _of_path(self, name: str) -> Chosen:
+        """A run file by its path: as the base has it, where the change is judged by the base and git knows the file."""
+        path = self.settings.directory / name
+        if not self.around.situation.judged_by_base:
+            return Chosen(file=relative(path, Path.cwd()), words="")
+        content = self.around.base_file(path)
+        if content is None:
+            return self._not_of_the_base(name, path)
+        copy = self.around.folder / "baselines" / path.name
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(content)
+        edited = not path.is_file() or path.read_bytes() != content
+        note = f"this change edits the baseline `{name}`; judged by the one of {self.around.base_name}"
+        return Chosen(file=copy, words=f"{name} of {self.around.base_name}", notes=(note,) if edited else ())
+
+    def _not_of_the_base(self, name: str, path: Path) -> Chosen:
+        place, head = self.around.in_repository(path), self.around.situation.commit
+        if place is None or head is None or self.around.repository.read(head, place) is None:
+            return Chosen(file=relative(path, Path.cwd()), words="")  # git has never seen it: a step before us made it
+        missing = f"`{name}` is new in this change: it judges the changes after it"
+        return Chosen(file=None, words="", missing=missing)
+
+
+def is_kept_in_a_store(config: ExperimentConfig) -> bool:
+    """Whether the baselines of an experiment come out of the store, so that its runs belong there."""
+    wanted = config.baseline or AUTO
+    return wanted not in (NO_BASELINE, RERUN) and not is_path(wanted)

@@ -1,0 +1,70 @@
+"""The rows that an experiment goes over: those of its dataset, and those that the base has besides."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from honeyhive.ci.config import ExperimentConfig
+from honeyhive.ci.settings import Settings
+from honeyhive.errors import DatasetError
+from honeyhive.experiments.dataset import Columns, Dataset
+from honeyhive.experiments.git import workspace_root
+from honeyhive.experiments.overlay import Overlay
+
+
+@dataclass(frozen=True, kw_only=True)
+class BaseRows:
+    """The dataset as the base has it: a copy of the file, and what its columns mean there."""
+
+    path: Path
+    columns: Columns
+
+    def to_json(self) -> str:
+        """For the process that runs the experiment."""
+        columns = {
+            "inputs": self.columns.inputs,
+            "ground_truth": self.columns.ground_truth,
+            "id": self.columns.id,
+        }
+        return json.dumps({"path": str(self.path), "columns": columns}, ensure_ascii=False)
+
+    @classmethod
+    def of_json(cls, text: str) -> BaseRows:
+        """What `to_json` gave."""
+        said = json.loads(text)
+        inputs = said["columns"]["inputs"]
+        columns = Columns(**{**said["columns"], "inputs": None if inputs is None else tuple(inputs)})
+        return cls(path=Path(said["path"]), columns=columns)
+
+
+def open_dataset(
+    config: ExperimentConfig, settings: Settings, *, base_rows: BaseRows | None = None
+) -> Dataset | Overlay:
+    """The dataset of an experiment, every row of it read and checked; with the rows that the base has besides.
+
+    A base whose dataset cannot be read has none of its rows run: whoever mends it has to get past the gate.
+    """
+    workspace = workspace_root(settings.directory)
+    path = relative(settings.directory / config.dataset, workspace)
+    head = Dataset.open(path, workspace=workspace, columns=columns_of(config), limit=settings.limit)
+    if base_rows is None:
+        return head
+    try:
+        base = Dataset.open(
+            base_rows.path, workspace=base_rows.path.parent, columns=base_rows.columns, limit=settings.limit
+        )
+    except DatasetError:  # told by who finds no overlay here
+        return head
+    return Overlay(head, base)
+
+
+def columns_of(config: ExperimentConfig) -> Columns:
+    """What the columns of an experiment's dataset mean."""
+    return Columns(inputs=config.inputs, ground_truth=config.ground_truth, id=config.id)
+
+
+def relative(path: Path, start: Path) -> Path:
+    """The path as people know it, from `start` on, where it is below it."""
+    return path.relative_to(start) if path.is_relative_to(start) else path

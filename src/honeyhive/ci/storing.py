@@ -1,0 +1,40 @@
+"""The store that a command works with: the one that is named, or the usual one of the place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from honeyhive.ci import platform
+from honeyhive.ci.config import read_config
+from honeyhive.ci.inputs import Inputs, read_inputs
+from honeyhive.ci.stores.entry import Store
+from honeyhive.ci.stores.opening import DEFAULT_BRANCH, DEFAULT_FOLDER, open_store
+from honeyhive.ci.surroundings import Surroundings, look_around
+
+
+@contextmanager
+def stored(
+    given: Mapping[str, Any], environ: Mapping[str, str], directory: Path
+) -> Iterator[tuple[Store, Surroundings]]:
+    """The store for a command that only looks after runs, and where it is called."""
+    inputs = read_inputs(given, environ)
+    with look_around(inputs, environ, directory) as around:
+        file = around.directory / around.config
+        named = inputs.store or (read_config(file, around.config).config.store if file.exists() else None)
+        yield store_of(named, inputs, around, environ), around
+
+
+def store_of(named: str | None, inputs: Inputs, around: Surroundings, environ: Mapping[str, str]) -> Store:
+    """The store `named`; where none is, a branch of the repository in CI, and a folder elsewhere."""
+    usual = DEFAULT_FOLDER if around.situation.job is None else DEFAULT_BRANCH
+    return open_store(
+        named or usual,
+        directory=around.directory,
+        repository=around.repository,
+        honeyhive=lambda: platform.store(
+            environ, api_key=inputs.api_key, project=inputs.project, server_url=inputs.server_url
+        ),
+    )
