@@ -216,10 +216,10 @@ def gate(**flags: Any) -> None:
     Your code runs in a process of its own. The report is in honeyhive-report/.
     """
     from honeyhive.ci import gating, posting, reporting
-    from honeyhive.ci.inputs import Mode, read_inputs
+    from honeyhive.ci.inputs import Mode, action_inputs
 
     given = _given(flags)
-    if read_inputs(given, os.environ).mode is Mode.PUBLISH:
+    if {**action_inputs(os.environ), **given}.get("mode") == Mode.PUBLISH:
         _conclude(posting.post(given, os.environ, Path.cwd(), Path(reporting.REPORT_DIR), say))
     _conclude(gating.gate(given, os.environ, Path.cwd(), say))
 

@@ -119,7 +119,7 @@ class Runner:
         """Leave nothing running, whatever became of the test."""
         subprocess.run(["docker", "rm", "--force", self.suffix], check=False, capture_output=True)
 
-    def command(self, *flags: str) -> Step:
+    def command(self, *flags: str, inputs: Mapping[str, str] | None = None) -> Step:
         """Run `honeyhive gate` without a container, on this machine and in the same job."""
         inside = {str(outside): inside for inside, outside in self.mounts.items()}
         environment = self._environment({})
@@ -129,7 +129,7 @@ class Runner:
         done = subprocess.run(
             [sys.executable, "-I", "-m", "honeyhive", "gate", *flags],
             cwd=self.workspace,
-            env={"PATH": os.environ["PATH"], **environment, "GITHUB_ACTIONS": "true", "CI": "true"},
+            env={**_of_this_machine(), **environment, **self._inputs(inputs or {}), "GITHUB_ACTIONS": "true", "CI": "true"},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -188,3 +188,8 @@ class Runner:
             outputs={name: value.removesuffix("\n") for name, _, value in pairs},
             summary=self._file("step_summary_").read_text(encoding="utf-8"),
         )
+
+
+def _of_this_machine() -> dict[str, str]:
+    """Where programs are; coverage's own settings too, where it measures."""
+    return {name: value for name, value in os.environ.items() if name == "PATH" or name.startswith("COVERAGE")}

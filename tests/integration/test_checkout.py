@@ -14,6 +14,7 @@ import pytest
 from honeyhive.ci.checkout import read_checkout
 from honeyhive.ci.situation import Checkout
 from honeyhive.experiments.headcommit import HeadCommit, head_commit
+from honeyhive.experiments.provenance import provenance
 
 AUTHOR = ("-c", "user.name=Ada Lovelace", "-c", "user.email=ada@example.com")
 
@@ -87,6 +88,8 @@ def test_a_checkout_of_depth_1_still_names_the_parents_of_its_test_merge(repo: P
     assert cut.returncode != 0
 
     assert read_checkout(place) == Checkout(commit=merge, parents=(main, head), is_dirty=False)
+    told = provenance(place, {"GITHUB_REF": "refs/pull/1/merge", "GITHUB_SHA": merge})
+    assert (told["base_sha"], told["head_sha"], told["pr_number"]) == (main, head, 1)
 
 
 def test_a_directory_in_it_is_read_as_the_repository_around(repo: Path) -> None:

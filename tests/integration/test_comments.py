@@ -105,6 +105,12 @@ def test_what_is_there_already_is_not_written_again(
     assert {one.method for one in server.requests[before:]} == {"GET"}
 
 
+def test_the_same_attempt_may_say_more_later(repository: Repository, github: GitHub) -> None:
+    post(report(), github)
+    post(report(fell=False), github)
+    assert "## ✅ order-sums" in bodies(repository)[0]
+
+
 def test_jobs_of_a_matrix_share_the_comment_and_are_told_apart(repository: Repository, github: GitHub) -> None:
     for key in ('{"model": "small", "python": 3.12}', '{"model": "large", "python": 3.12}', "null", ""):
         post(report(key=key), github)
@@ -239,14 +245,20 @@ def meanwhile(*events: Callable[[], object]) -> Callable[[float], None]:
     return pause
 
 
-def test_what_another_jobs_write_has_lost_is_written_again(repository: Repository, github: GitHub) -> None:
+@pytest.mark.parametrize("readings", [0, 1])
+def test_what_another_jobs_write_has_lost_is_written_again(
+    server: GitHubServer, repository: Repository, github: GitHub, readings: int
+) -> None:
     post(report("other", job="other"), github)
+    overtaken = compose(sections_of(report("third", job="third")))
 
     def overtake() -> None:
-        github.update_comment(repository.comments[5][0].id, compose(sections_of(report("third", job="third"))))
+        github.update_comment(repository.comments[5][0].id, overtaken)
 
-    post(report("ours"), github, pause=meanwhile(overtake, lambda: None, overtake))
+    quiet = [lambda: None] * readings
+    post(report("ours"), github, pause=meanwhile(*quiet, overtake))
     assert told(bodies(repository)[0]).keys() == {"third", "ours"}
+    assert len(server.of("PATCH", f"{ONE_COMMENT}/{repository.comments[5][0].id}")) == 3
 
 
 def test_a_comment_that_is_always_written_over_is_given_up(repository: Repository, github: GitHub) -> None:

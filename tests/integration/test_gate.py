@@ -67,6 +67,7 @@ def test_a_passing_gate_leaves_report_outputs_and_summary_and_nothing_else(proje
         "run-file": "honeyhive-report/run.jsonl",
         "run-id": run_id,
         "baseline-run-id": "",
+        "comment-url": "",
     }
     status = subprocess.run(
         ["git", "status", "--porcelain"], cwd=project.folder, capture_output=True, text=True, check=True
@@ -140,7 +141,7 @@ def test_several_experiments_are_judged_together(project: Project) -> None:
     assert done.error.startswith("::error title=Worse than allowed::bad: ")
     assert [finding["verdict"] for finding in json.loads(done.outputs["summary"])] == ["passed", "failed"]
     report = project.folder / "honeyhive-report"
-    assert {path.name for path in report.iterdir()} == {"comment.md", "good", "bad"}
+    assert {path.name for path in report.iterdir()} == {"comment.md", "report.json", "good", "bad"}
     assert len(project.outcomes("honeyhive-report/bad/run.jsonl")) == 20
 
 

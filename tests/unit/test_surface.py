@@ -29,7 +29,11 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 ACTION = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
 DESCRIPTIONS = {field.alias or name: field.description for name, field in Inputs.model_fields.items()}
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
-EXAMPLES = sorted({*ROOT.glob("examples/*/*.yml"), ROOT / "examples/support-bot/honeyhive.yml"})
+COPIED = sorted((ROOT / "examples" / "workflows").glob("*.yml"))
+EXAMPLES = sorted({*ROOT.glob("examples/*/*.yml"), ROOT / "examples/support-bot/honeyhive.yml"} - {*COPIED})
+
+DEFAULTS = {"github-token": "${{ github.token }}", "comment-key": "${{ toJSON(matrix) }}"}
+"""What the runner alone knows. Any other default would go over what honeyhive.yml says."""
 
 FLAT_ROWS = {"inputs", "ground-truth", "id"}
 """What the columns of a dataset mean: a workflow says it in honeyhive.yml, and gives no input for it."""
@@ -57,12 +61,15 @@ def test_every_setting_is_a_flag_of_gate_and_every_flag_of_gate_a_setting() -> N
 
 
 def test_a_flag_of_run_that_is_no_setting_says_where_the_run_goes_or_how_it_goes_on() -> None:
-    assert flags("run") - DESCRIPTIONS.keys() == {"out", "resume", "retry-errors", "error-file", "run-id"}
+    assert flags("run") - DESCRIPTIONS.keys() == {
+        "out", "resume", "retry-errors", "error-file", "run-id", "base-rows",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", ACTION["inputs"])
 def test_an_input_is_optional_and_described_as_in_the_settings(name: str) -> None:
-    assert ACTION["inputs"][name] == {"description": DESCRIPTIONS[name], "required": False}
+    default = {"default": DEFAULTS[name]} if name in DEFAULTS else {}
+    assert ACTION["inputs"][name] == {"description": DESCRIPTIONS[name], "required": False, **default}
 
 
 @pytest.mark.parametrize("name", ACTION["inputs"])
@@ -143,7 +150,7 @@ def test_a_workflow_gives_the_action_inputs_that_it_has() -> None:
 
 @pytest.mark.parametrize(
     ("builtin", "files"),
-    [("vendor.github-actions", [ROOT / "action.yml"]), ("vendor.github-workflows", WORKFLOWS)],
+    [("vendor.github-actions", [ROOT / "action.yml"]), ("vendor.github-workflows", [*WORKFLOWS, *COPIED])],
     ids=["action.yml", "workflows"],
 )
 def test_github_would_accept(builtin: str, files: list[Path]) -> None:

@@ -200,7 +200,7 @@ class _Search:
         for entry in entries:  # the newest first: of several runs of a commit, it counts
             left.setdefault(entry.commit, []).append(entry)
         problems: list[NoDecisionError] = []
-        while left and (found := self.history.nearest(start, frozenset(left))) is not None:
+        while left and (found := self.history.nearest(start, tuple(left))) is not None:
             for entry in left.pop(found.commit):
                 file = self.store.fetch(entry, self.folder)
                 problem = self._problem(entry, file)

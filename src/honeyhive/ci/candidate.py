@@ -11,8 +11,7 @@ from pathlib import Path
 from honeyhive.ci.config import ExperimentConfig
 from honeyhive.ci.worker import Ending
 from honeyhive.errors import Cancelled, DatasetError, HoneyHiveError, InputError, RunFileError
-from honeyhive.experiments.dataset import Datapoint, Dataset
-from honeyhive.experiments.overlay import Overlay
+from honeyhive.experiments.dataset import Datapoint, KnownDatapoints
 from honeyhive.gate.broken import Broken, broken_by
 from honeyhive.result import Failed, Outcome, RunResult, content_hash
 from honeyhive.runfile import read_run
@@ -30,7 +29,9 @@ class Counted:
     missing: tuple[str, ...]
 
 
-def check_candidate(path: Path, experiment: ExperimentConfig, dataset: Dataset | Overlay, ending: Ending) -> RunResult | Broken:
+def check_candidate(
+    path: Path, experiment: ExperimentConfig, dataset: KnownDatapoints, ending: Ending
+) -> RunResult | Broken:
     """The run at `path`, or why it cannot be judged: not there, not whole, or not the run that was asked for."""
     expected = dataset.count * experiment.repeats
     try:
@@ -48,7 +49,7 @@ def check_candidate(path: Path, experiment: ExperimentConfig, dataset: Dataset |
     return _unfinished(path, experiment, ending, counted, expected=expected)
 
 
-def interrupted(path: Path, experiment: ExperimentConfig, dataset: Dataset | Overlay, error: Cancelled) -> Broken:
+def interrupted(path: Path, experiment: ExperimentConfig, dataset: KnownDatapoints, error: Cancelled) -> Broken:
     """A run that a signal has ended, with what it has finished."""
     try:
         finished = sum(1 for _ in read_run(path).outcomes)
@@ -84,7 +85,7 @@ def _another_run() -> RunFileError:
     return RunFileError("the run file is that of another run", hint="something else has written to it: run again")
 
 
-def _count(run: RunResult, experiment: ExperimentConfig, dataset: Dataset | Overlay) -> Counted:
+def _count(run: RunResult, experiment: ExperimentConfig, dataset: KnownDatapoints) -> Counted:
     """Count for ourselves: user code ran in the process that wrote the file."""
     expected = dataset.count * experiment.repeats
     asked = (experiment.name, dataset.sha256, dataset.limit, experiment.repeats, expected)
@@ -109,7 +110,9 @@ def _has_its_content(outcome: Outcome) -> bool:
     return unrecorded or content_hash(outcome.inputs, outcome.ground_truth) == outcome.content_hash
 
 
-def _missing(experiment: ExperimentConfig, dataset: Dataset | Overlay, present: Set[Key] = frozenset()) -> tuple[str, ...]:
+def _missing(
+    experiment: ExperimentConfig, dataset: KnownDatapoints, present: Set[Key] = frozenset()
+) -> tuple[str, ...]:
     """The first few datapoints that have no outcome, by name."""
     keys = ((point, repeat) for repeat in range(experiment.repeats) for point in dataset)
     absent = ((point, repeat) for point, repeat in keys if (point.id, repeat) not in present)

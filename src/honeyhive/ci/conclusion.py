@@ -13,6 +13,7 @@ from honeyhive.gate import words
 from honeyhive.gate.broken import Broken, Skipped, verdict_of
 from honeyhive.gate.checks import Check, Reason, Rule, Status
 from honeyhive.gate.headline import by_weight, headline
+from honeyhive.gate.templating import WORST_FIRST
 from honeyhive.gate.verdict import Policies, Policy, Verdict
 
 
@@ -28,7 +29,7 @@ class Conclusion:
 def overall(judged: Sequence[Judged]) -> str:
     """The job's verdict in one word: the worst of its experiments."""
     verdicts = {verdict_of(item.finding) for item in judged}
-    return next(verdict for verdict in ("broken", "failed", "undecided", "passed", "skipped") if verdict in verdicts)
+    return next(verdict for verdict in WORST_FIRST if verdict in verdicts)
 
 
 def exit_code(judged: Sequence[Judged]) -> int:

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 from pydantic_core import ErrorDetails
 
+from honeyhive.ci.paths import read_patterns
 from honeyhive.documents import Malformed, YamlDocument, load_yaml, shown
 from honeyhive.errors import ConfigError
 from honeyhive.gate.entries import did_you_mean
@@ -180,6 +181,11 @@ def _validated(document: YamlDocument, shown_as: str) -> ConfigFile:
             experiment.parsed_thresholds()
         except ConfigError as error:
             line, column = document.place(("experiments", index, "thresholds", *error.path))
+            raise ConfigError(error.message, hint=error.hint, file=shown_as, line=line, column=column) from error
+        try:
+            read_patterns(experiment.paths)
+        except ConfigError as error:
+            line, column = document.place(("experiments", index, *error.path))
             raise ConfigError(error.message, hint=error.hint, file=shown_as, line=line, column=column) from error
     return config
 

@@ -68,19 +68,21 @@ def _gated(preparation: Preparation, edge: Edge) -> Conclusion:
     with _check_run(preparation) as check:
         with command_files_kept(edge.environ):
             judged = run_gate(preparation, edge)
-        told = telling.tell(judged, preparation, edge)
-        problems = [*told.problems, *platform.send(judged, settings, edge)]
+        report, told = telling.tell(judged, preparation, edge)
+        sent = platform.send(judged, settings, edge)
+        kept = telling.keep(judged, preparation)
+        problems = [*told.problems, *sent, *kept.problems]
         places = _places(judged, preparation)
         found = conclude(judged, settings.policies, problems, strict=settings.strict_reporting, places=places)
         if check is not None:
             ended = conclusion_of(overall(judged), found.exit_code)
             title = " ".join(found.lines[0].split())
-            check.conclude(ended, title=title, summary=summary_of(told.report), annotations=places)
+            check.conclude(ended, title=title, summary=summary_of(report), annotations=places)
     if check is not None and check.problems:
         problems = [*problems, *check.problems]
         found = conclude(judged, settings.policies, problems, strict=settings.strict_reporting, places=places)
-    report = relative(edge.report_dir / COMMENT, Path.cwd())
-    return replace(found, lines=(*found.lines, *told.lines, f"report: {report}"))
+    place = relative(edge.report_dir / COMMENT, Path.cwd())
+    return replace(found, lines=(*found.lines, *told.lines, *kept.lines, f"report: {place}"))
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -74,11 +74,12 @@ class History:
             return Ancestor(commit=start, distance=0)
         if not among:
             return None
+        wanted = frozenset(among)
         return _first_to_know(
             f"what comes before {start[:7]}",
-            lambda: self._nearest_here(start, among),
+            lambda: self._nearest_here(start, wanted),
             lambda: self._nearest_there(start, list(among)),
-            lambda: self._fetched([start], lambda: self._nearest_here(start, among)),
+            lambda: self._fetched([start], lambda: self._nearest_here(start, wanted)),
         )
 
     def changed(self, base: str, head: str, *, number: int | None = None) -> tuple[str, ...] | None:
@@ -129,14 +130,17 @@ class History:
         return best, behind
 
     def _nearest_here(self, start: str, among: Collection[str]) -> Ancestor | None:
-        reach = self._reach(start)
-        distances = reach.distances
-        found = min((name for name in among if name in distances), key=distances.__getitem__, default=None)
-        # What lies behind a commit of the edge is at least one further away than that.
-        certain = min((distances[name] + 1 for name in reach.edge), default=None)
-        if certain is not None and (found is None or distances[found] > certain):
+        certain: int | None = None
+        for name, distance, is_here in _backwards(start, self._repository):
+            if certain is not None and distance > certain:
+                break
+            if name in among:
+                return Ancestor(commit=name, distance=distance)
+            if not is_here and certain is None:
+                certain = distance + 1  # what lies behind it is at least that far away
+        if certain is not None:
             raise _Unknown(_NOT_HERE)
-        return None if found is None else Ancestor(commit=found, distance=distances[found])
+        return None
 
     def _reach(self, commit: str) -> _Reach:
         if commit not in self._reaches:
@@ -183,12 +187,15 @@ class History:
 
     def _nearer(self, commit: str, start: str, among: Collection[str], compared: Compared) -> Ancestor:
         found = Ancestor(commit=commit, distance=compared.ahead_by)
+        between = [name for name in compared.commits if name in among]
         for _ in range(_MOST_ASKED):
-            between = [name for name in compared.commits if name in among and name != found.commit]
             following = self._compare(between[-1], start) if between else None
-            if following is None or following.ahead_by >= found.distance:
+            if following is None:
                 break
-            found, compared = Ancestor(commit=between[-1], distance=following.ahead_by), following
+            if following.ahead_by < found.distance:
+                found = Ancestor(commit=between[-1], distance=following.ahead_by)
+            # All others come before this one, and are further away.
+            between = [name for name in between[:-1] if name in following.commits]
         return found
 
     def _changed_there(self, base: str, head: str) -> tuple[str, ...]:
@@ -244,17 +251,24 @@ class _Reach:
 
 
 def _reach(commit: str, repository: Objects) -> _Reach:
-    distances, edge, pending = {commit: 0}, set(), deque([commit])
-    while pending:
-        name = pending.popleft()
-        if len(distances) > _MOST_LOOKED_AT or not repository.has(name):
-            edge.add(name)
-            continue
-        for parent in repository.parents(name):
-            if parent not in distances:
-                distances[parent] = distances[name] + 1
-                pending.append(parent)
+    distances: dict[str, int] = {}
+    edge: set[str] = set()
+    for name, distance, is_here in _backwards(commit, repository):
+        distances[name] = distance
+        edge |= set() if is_here else {name}
     return _Reach(distances=distances, edge=frozenset(edge))
+
+
+def _backwards(commit: str, repository: Objects) -> Iterator[tuple[str, int, bool]]:
+    """The commit and its ancestors, the nearest first, each with its distance and whether its parents are known."""
+    met, pending = {commit}, deque([(commit, 0)])
+    while pending:
+        name, distance = pending.popleft()
+        is_here = len(met) <= _MOST_LOOKED_AT and repository.has(name)
+        yield name, distance, is_here
+        following = [parent for parent in repository.parents(name) if parent not in met] if is_here else []
+        met.update(following)
+        pending.extend((parent, distance + 1) for parent in following)
 
 
 class _Unknown(Exception):  # noqa: N818 - it is an answer

@@ -71,7 +71,10 @@ baseline = _options(
         help="What to compare with: auto, none, rerun, a run file, a run's id, a commit or branch.  [default: auto]",
     ),
     click.option(
-        "--paths", multiple=True, metavar="PATTERN", help="Run only if one of these files has changed, as in .gitignore."
+        "--paths",
+        multiple=True,
+        metavar="PATTERN",
+        help="Run only if one of these files has changed, as in .gitignore.",
     ),
 )
 store = click.option(

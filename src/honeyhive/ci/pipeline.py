@@ -176,7 +176,7 @@ def _run_one(item: Prepared, preparation: Preparation, edge: Edge, python: Path 
         return _Ran(case=interrupted(item.run_file, item.config, item.dataset, error))
     except HoneyHiveError as error:
         return _Ran(case=broken_by(error, item.config.name))
-    case = _case(replace(item, baseline=baseline), preparation.settings, edge, python)
+    case = _case(replace(item, baseline=baseline), preparation, edge, python)
     return _Ran(case=case, digest=_digest(item.run_file), baseline_file=baseline.path if baseline else None)
 
 
@@ -189,9 +189,9 @@ def _digest(file: Path) -> str | None:
         return None
 
 
-def _case(item: Prepared, settings: Settings, edge: Edge, python: Path | None) -> Case | Broken:
+def _case(item: Prepared, preparation: Preparation, edge: Edge, python: Path | None) -> Case | Broken:
     """Run one experiment and make it ready to be judged."""
-    config = item.config
+    config, settings = item.config, preparation.settings
     try:
         set_aside(item.run_file)
         ending = run_in_child(
@@ -201,7 +201,7 @@ def _case(item: Prepared, settings: Settings, edge: Edge, python: Path | None) -
             python=python,
             out=item.run_file,
             run_id=item.run_id,
-            environ=edge.environ,
+            environ={**edge.environ, **preparation.around.for_the_child()},
             echo=edge.echo,
         )
         candidate = check_candidate(item.run_file, config, item.dataset, ending)

@@ -31,14 +31,14 @@ def post(
     that are not what they say, `GitHubError` where GitHub does not take them.
     """
     inputs = read_inputs(given, environ)
-    with look_around(inputs, environ, directory) as around:
+    with look_around(inputs, environ, directory, runs_code=False) as around:
         if around.github is None:
             raise InputError(
                 "there is no token to comment with", hint="give github-token, in a workflow on workflow_run"
             )
 
         def posted(report: Report, github: GitHub) -> str:
-            return post_comment(report, github, echo=echo)
+            return post_comment(report, github, create=report.verdict != "skipped", echo=echo)
 
         found = publish_reports(
             around.directory / folder, around.situation, around.github, payload=around.payload, post=posted

@@ -20,7 +20,7 @@ from honeyhive.result import Failed, Outcome
 from honeyhive.runfile import read_run
 
 REPORT_DIR = "honeyhive-report"
-COMMENT, COMPARISON, REPORT = "comment.md", "comparison.json", "report.json"
+COMMENT, COMPARISON = "comment.md", "comparison.json"
 
 
 def judge_files(candidate: Path, baseline: Path, settings: Settings) -> Judged:

@@ -21,7 +21,7 @@ def stored(
 ) -> Iterator[tuple[Store, Surroundings]]:
     """The store for a command that only looks after runs, and where it is called."""
     inputs = read_inputs(given, environ)
-    with look_around(inputs, environ, directory) as around:
+    with look_around(inputs, environ, directory, runs_code=False) as around:
         file = around.directory / around.config
         named = inputs.store or (read_config(file, around.config).config.store if file.exists() else None)
         yield store_of(named, inputs, around, environ), around

@@ -20,7 +20,7 @@ from honeyhive.ci.situation import Situation, situation
 from honeyhive.errors import ConfigError, RepositoryError
 from honeyhive.experiments.git import workspace_root
 from honeyhive.experiments.gitprocess import GitFailed, find_git
-from honeyhive.experiments.provenance import read_event
+from honeyhive.experiments.provenance import MERGE_BASE_VARIABLE, read_event
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +87,13 @@ class Surroundings:
     def changed(self) -> tuple[str, ...] | None:
         """The files that differ from the base, from the top of the repository on; `None` where nobody can tell."""
         head, base = self.situation.commit or self.situation.head, self.base_commit
-        return self.history.changed(base, head) if base and head else None
+        return self.history.changed(base, head, number=self.situation.number) if base and head else None
+
+    def for_the_child(self) -> dict[str, str]:
+        """What the process of a run cannot find out by itself, for the run file's header."""
+        base = self.situation.base
+        between = base is not None and base.commit is None and self.base_commit is not None
+        return {MERGE_BASE_VARIABLE: self.base_commit or ""} if between else {}
 
     def base_file(self, path: Path) -> bytes | None:
         """What the base has at a path of the workspace; `None` where it has nothing there."""
@@ -114,7 +120,9 @@ def _without_dots(path: Path) -> list[str]:
 
 
 @contextmanager
-def look_around(inputs: Inputs, environ: Mapping[str, str], directory: Path) -> Iterator[Surroundings]:
+def look_around(
+    inputs: Inputs, environ: Mapping[str, str], directory: Path, *, runs_code: bool = True
+) -> Iterator[Surroundings]:
     """The surroundings of a command that was called in `directory`; what it keeps is gone after the block.
 
     Raises `ConfigError` where the event is one on which nothing is run.
@@ -127,6 +135,7 @@ def look_around(inputs: Inputs, environ: Mapping[str, str], directory: Path) -> 
         read_checkout(place),
         key=inputs.comment_key or "",
         allow_pull_request_target=bool(inputs.allow_pull_request_target),
+        runs_code=runs_code,
     )
     token = inputs.github_token or environ.get("GITHUB_TOKEN") or None
     root = workspace_root(place)

@@ -6,26 +6,28 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from honeyhive.ci.baselines import entry_of
 from honeyhive.ci.conclusion import exit_code, overall
 from honeyhive.ci.config import ConfigFile
-from honeyhive.ci.folder import write_report
+from honeyhive.ci.folder import REPORT, write_report
 from honeyhive.ci.github.comments import post_comment
 from honeyhive.ci.edge import Edge
 from honeyhive.ci.pipeline import Judged, experiment_folder, run_file
 from honeyhive.ci.preparing import Preparation, is_kept_in_a_store
 from honeyhive.ci.publish import append_outputs, append_summary, write_file, write_json
 from honeyhive.ci.report import Origin, Report
-from honeyhive.ci.reporting import COMMENT, COMPARISON, REPORT, finding_json, gather_evidence
+from honeyhive.ci.reporting import COMMENT, COMPARISON, finding_json, gather_evidence
 from honeyhive.ci.rows import relative
 from honeyhive.ci.settings import Settings
 from honeyhive.ci.situation import Kind, Situation
 from honeyhive.documents import neutralise
-from honeyhive.errors import HoneyHiveError, InputError, ReportingError, RunFileError, StoreError
+from honeyhive.errors import HoneyHiveError, InputError, NoDecisionError, ReportingError, RunFileError, StoreError
 from honeyhive.gate.broken import Skipped
 from honeyhive.gate.report import Context, Dataset, Evidence, render
 from honeyhive.gate.verdict import Verdict
+from honeyhive.gate.verdict_json import prepare_to_read
 from honeyhive.runfile import set_aside
 
 SUMMARY_OUTPUT = 500_000
@@ -38,13 +40,13 @@ _Evidence = dict[str, Mapping[str, Evidence]]
 class Told:
     """What could not be told, and what there is to say of the rest."""
 
-    report: Report
     problems: tuple[ReportingError, ...]
     lines: tuple[str, ...]
 
 
 def begin(settings: Settings, report_dir: Path) -> None:
     """Take away what an earlier gate left: nothing old may look like the answer of this one. Its runs are set aside."""
+    prepare_to_read()  # later the user's code may have been where it is loaded from
     clear(report_dir, *(experiment_folder(report_dir, config, settings) for config in settings.experiments))
 
 
@@ -61,11 +63,11 @@ def clear(report_dir: Path, *folders: Path) -> None:
         ) from error
 
 
-def tell(judged: Sequence[Judged], preparation: Preparation, edge: Edge) -> Told:
+def tell(judged: Sequence[Judged], preparation: Preparation, edge: Edge) -> tuple[Report, Told]:
     """Tell all of it; each thing may fail alone, and none of them changes the verdict."""
     teller = _Teller(judged, preparation, edge)
     problems = [problem for step in teller.steps() if (problem := _attempted(step)) is not None]
-    return Told(report=teller.report, problems=tuple(problems), lines=tuple(teller.lines))
+    return teller.report, Told(problems=tuple(problems), lines=tuple(teller.lines))
 
 
 class _Teller:
@@ -94,7 +96,6 @@ class _Teller:
             lambda: append_summary(self._text(), self._edge.environ),
             self._comment,
             lambda: append_outputs(outputs(self._judged, self._edge, self.url), self._edge.environ),
-            *(lambda item=item: self._save(item) for item in self._judged),
         ]
 
     def _write_report(self) -> None:
@@ -134,22 +135,33 @@ class _Teller:
             if self.url:
                 self.lines.append(f"comment: {self.url}")
 
-    def _save(self, item: Judged) -> None:
-        """Keep the run as the baseline of the changes to come, where this is what they start from."""
-        store = self._preparation.store
-        if not self._situation.saves or not is_kept_in_a_store(item.config):
-            return
-        if not isinstance(item.finding, Verdict):
-            return
-        name = item.finding.experiment
-        try:
-            if not item.is_as_judged:
-                raise _changed(item)
-            entry = entry_of(item.run_file, self._situation, self._preparation.now)
-            store.save(item.run_file, entry)
-        except (RunFileError, InputError) as error:
-            raise StoreError(f"{name}: the run is not saved as a baseline: {error.message}", hint=error.hint) from error
-        self.lines.append(neutralise(f"{name}: saved in {store.name} as the baseline of {entry.commit[:7]}"))
+
+def keep(judged: Sequence[Judged], preparation: Preparation) -> Told:
+    """Keep each run as the baseline of the changes to come, where this is what they start from."""
+    problems: list[ReportingError] = []
+    lines: list[str] = []
+    for item in judged:
+        concerned = preparation.around.situation.saves and is_kept_in_a_store(item.config)
+        if concerned and isinstance(item.finding, Verdict):
+            try:
+                lines.append(_kept(item, preparation))
+            except StoreError as error:
+                problems.append(error)
+    return Told(problems=tuple(problems), lines=tuple(lines))
+
+
+def _kept(item: Judged, preparation: Preparation) -> str:
+    """Keep one run, and say so; `StoreError` where that cannot be done."""
+    name, store = item.finding.experiment, preparation.store
+    try:
+        if not item.is_as_judged:
+            raise _changed(item)
+        entry = entry_of(item.run_file, preparation.around.situation, preparation.now)
+        store.save(item.run_file, entry)
+    except (InputError, NoDecisionError, RunFileError) as error:
+        message = f"{name}: the run is not saved as a baseline: {error.message}"
+        raise StoreError(message, hint=error.hint) from error
+    return neutralise(f"{name}: saved in {store.name} as the baseline of {entry.commit[:7]}")
 
 
 def _attempted(step: Callable[[], None]) -> ReportingError | None:
@@ -174,11 +186,7 @@ def _changed(item: Judged) -> RunFileError:
 def report_of(judged: Sequence[Judged], preparation: Preparation, evidence: _Evidence) -> Report:
     """The report as one value."""
     situation = preparation.around.situation
-    datasets = {
-        item.finding.experiment: Dataset(path=item.config.dataset, line_url=_line_url(item, preparation))
-        for item in judged
-        if item.config.dataset
-    }
+    datasets = {item.finding.experiment: _dataset(item, preparation) for item in judged if item.config.dataset}
     web, job = _web(situation), situation.job
     context = Context(
         judged_by=preparation.settings.config_file or "the flags given",
@@ -221,12 +229,13 @@ def run_url(situation: Situation) -> str | None:
     return f"{web}/actions/runs/{job.run_id}/attempts/{job.attempt}" if web and job else None
 
 
-def _line_url(item: Judged, preparation: Preparation) -> str | None:
-    """The address of a line of the dataset, but for its number."""
+def _dataset(item: Judged, preparation: Preparation) -> Dataset:
+    """Where the rows are: the path in the repository, and the address of a line but for its number."""
     situation, web = preparation.around.situation, _web(preparation.around.situation)
     place = preparation.around.in_repository(Path(item.config.dataset))
     commit = situation.head or situation.commit
-    return f"{web}/blob/{commit}/{place}#L" if web and place and commit else None
+    line_url = f"{web}/blob/{commit}/{quote(place)}#L" if web and place and commit else None
+    return Dataset(path=place or item.config.dataset, line_url=line_url)
 
 
 def outputs(judged: Sequence[Judged], edge: Edge, comment_url: str = "") -> dict[str, str]:

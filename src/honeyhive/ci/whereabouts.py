@@ -96,4 +96,5 @@ class Situation:
     @property
     def saves(self) -> bool:
         """Whether the run becomes a baseline: a push to the default branch, or a release."""
-        return self.kind is Kind.RELEASE or (self.kind is Kind.PUSH and self.is_default_branch)
+        made = self.kind is Kind.RELEASE or (self.kind is Kind.PUSH and self.is_default_branch)
+        return made and not self.is_fork

@@ -16,6 +16,7 @@ from honeyhive.ci.config import ExperimentConfig
 from honeyhive.ci.processes import run_to_end
 from honeyhive.ci.rows import BaseRows
 from honeyhive.ci.settings import Settings
+from honeyhive.experiments.provenance import MERGE_BASE_VARIABLE
 
 PASSED_ON = [
     "PATH",
@@ -59,6 +60,7 @@ PASSED_ON = [
     "GITHUB_SERVER_URL",
     "RUNNER_OS",
     "RUNNER_ARCH",
+    MERGE_BASE_VARIABLE,
 ]
 """The environment that the user's code sees without asking; `pass-env` names more."""
 

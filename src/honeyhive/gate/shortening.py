@@ -2,7 +2,7 @@
 
 Only as much goes as has to, and never half of a fold or of a text:
 
-1. the folds of the parts that passed or were skipped, from the last part on, and in each from its last fold on;
+1. the folds of the parts that passed or were skipped: the last of each, from the last part on, then the one before;
 2. the folds of the others, likewise;
 3. what is left below the headings of those that passed, then
 4. of the others, from the last part on;
@@ -15,6 +15,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain, zip_longest
 
 _PASSED = ("passed", "skipped")
 
@@ -79,9 +80,11 @@ def _lengths(part: Part) -> Iterator[Part | None]:
 def _cuts(parts: Sequence[tuple[str, Part]]) -> Iterator[int]:
     """Which part is to be one step shorter, step by step."""
     last_first = list(reversed(range(len(parts))))
-    passed_first = sorted(last_first, key=lambda at: parts[at][0] not in _PASSED)
-    for at in passed_first:
-        yield from [at] * len(parts[at][1].folds)
-    yield from (at for at in passed_first if parts[at][1].body)
+    passed = [at for at in last_first if parts[at][0] in _PASSED]
+    others = [at for at in last_first if at not in passed]
+    for group in (passed, others):
+        turns = zip_longest(*([at] * len(parts[at][1].folds) for at in group))
+        yield from (at for at in chain.from_iterable(turns) if at is not None)
+    yield from (at for at in (*passed, *others) if parts[at][1].body)
     yield from (at for at in last_first if parts[at][1].head)
     yield from last_first

@@ -182,7 +182,7 @@ def _settled(case: Case) -> Iterator[Threshold]:
 def _verdict(case: Case, checks: Sequence[Check]) -> Verdict:
     seen = [name for name, found in case.comparison.metrics.items() if found.measured]
     checks = [replace(check, cause=cause_of(check, case.comparison)) for check in checks]
-    checks = [replace(c, message=words.message(c), advice=_advice(c, seen)) for c in checks]
+    checks = [replace(c, message=words.message(c), advice=_advice(c, seen, case.no_baseline)) for c in checks]
     comparison = case.comparison
     return Verdict(
         verdict=overall(checks),
@@ -206,8 +206,10 @@ def _verdict(case: Case, checks: Sequence[Check]) -> Verdict:
     )
 
 
-def _advice(check: Check, seen: Sequence[str]) -> str:
+def _advice(check: Check, seen: Sequence[str], no_baseline: str | None) -> str:
     """What to do; where a metric is missing, also which ones there are."""
+    if check.reason is Reason.NO_BASELINE and no_baseline:
+        return no_baseline
     said = advice.of(check)
     if check.reason is not Reason.MISSING_METRIC or check.cause is not None:
         return said

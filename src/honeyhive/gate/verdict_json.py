@@ -42,6 +42,11 @@ def from_json(data: Any) -> Verdict:
         raise InputError(_first_fault(error.errors()), hint="honeyhive compare --json writes one") from error
 
 
+def prepare_to_read() -> None:
+    """Load now what `from_json` takes."""
+    _adapter()
+
+
 @cache
 def _adapter() -> TypeAdapter[Verdict]:
     from pydantic import TypeAdapter  # noqa: PLC0415 - slow to load, and only reading needs it

@@ -60,7 +60,7 @@ def judged(*findings: Finding, folder: Path = Path("report")) -> list[Judged]:
 
 def publish(found: list[Judged], settings: Settings, edge: Edge) -> list[ReportingError]:
     with preparation(settings.directory, settings=settings) as prepared:
-        return [*tell(found, prepared, edge).problems]
+        return [*tell(found, prepared, edge)[1].problems]
 
 
 def edge(folder: Path, **environ: str) -> Edge:
@@ -203,7 +203,7 @@ def test_the_outputs_of_a_broken_experiment_say_how_far_it_got(tmp_path: Path) -
 def test_the_outputs_of_several_experiments_are_a_list(tmp_path: Path) -> None:
     found = outputs(judged(FAILED, PASSED), edge(tmp_path))
     assert [item["verdict"] for item in json.loads(found["summary"])] == ["failed", "passed"]
-    assert found.keys() == {"verdict", "passed", "summary", "report-dir"}
+    assert found.keys() == {"verdict", "passed", "summary", "report-dir", "comment-url"}
 
 
 def test_a_summary_that_a_job_could_not_hold_goes_without_its_changes(tmp_path: Path) -> None:
@@ -276,6 +276,7 @@ def test_what_cannot_be_written_keeps_nothing_else_from_being_told(tmp_path: Pat
     problems = publish(judged(CRASHED, folder=tmp_path / "report"), two, edge(tmp_path, **environ))
     assert [problem.message.partition(":")[0] for problem in problems] == [
         "the report cannot be written",
+        "is no regular file",
         "the step summary cannot be written",
     ]
     assert parse_outputs((tmp_path / "output").read_text())["verdict"] == "broken"

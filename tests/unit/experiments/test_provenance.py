@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from honeyhive.experiments.headcommit import HeadCommit
 from honeyhive.experiments.provenance import (
     CI_FIELDS,
     FIELDS,
@@ -100,6 +101,37 @@ def test_a_pull_request_knows_its_head_its_base_and_its_job() -> None:
         "event": "pull_request",
     }
     assert reason("merge_base") == "the history is not searched for it"
+
+
+def test_the_merge_base_is_what_somebody_has_found_who_searched_the_history() -> None:
+    assert told(JOB | {"HONEYHIVE_MERGE_BASE": BASE})["merge_base"] == BASE
+    assert reason("merge_base", JOB | {"HONEYHIVE_MERGE_BASE": "main"}) == (
+        "HONEYHIVE_MERGE_BASE has an unexpected form"
+    )
+
+
+def test_the_parents_of_the_test_merge_are_its_base_and_its_head() -> None:
+    main, head = "d4" * 20, "e5" * 20
+    merge = HeadCommit(commit=JOB["GITHUB_SHA"], parents=(main, head))
+    for event in (Event(payload=PULL_REQUEST), Event(reason="no event here")):
+        found = described_by_ci(JOB, event, merge)
+        assert (found["base_sha"], found["head_sha"]) == (main, head)
+
+
+@pytest.mark.parametrize(
+    ("environ", "checked_out"),
+    [
+        (JOB, None),
+        (JOB, HeadCommit(commit=HEAD, parents=("d4" * 20, "e5" * 20))),
+        (JOB, HeadCommit(commit=JOB["GITHUB_SHA"], parents=("d4" * 20,))),
+        (JOB | {"GITHUB_REF": "refs/heads/main"}, HeadCommit(commit=JOB["GITHUB_SHA"], parents=("d4" * 20, HEAD))),
+        (JOB | {"GITHUB_REF": "refs/pull/12/head"}, HeadCommit(commit=JOB["GITHUB_SHA"], parents=("d4" * 20, HEAD))),
+    ],
+    ids=["nothing", "a merge of somebody's", "no merge", "a branch", "the head"],
+)
+def test_the_parents_of_anything_else_are_neither(environ: dict[str, str], checked_out: HeadCommit | None) -> None:
+    found = described_by_ci(environ, Event(payload=PULL_REQUEST), checked_out)
+    assert (found["base_sha"], found["head_sha"]) == (BASE, HEAD)
 
 
 def test_what_the_event_says_goes_before_what_the_environment_says() -> None:

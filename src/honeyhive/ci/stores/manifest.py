@@ -15,6 +15,7 @@ from honeyhive.ci.stores.entry import SCHEMA, Entry
 from honeyhive.documents import canonical_json
 
 _LONGEST = 100
+_TAKEN = ("readme.md",)
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -80,7 +81,7 @@ def folder_of(experiment: str) -> str:
 
 def file_name(text: str) -> str:
     """The text as the name of a file anywhere: itself where it can be one, else what is left of it and a hash."""
-    if _PLAIN.fullmatch(text) and len(text) <= _LONGEST:
+    if _PLAIN.fullmatch(text) and len(text) <= _LONGEST and text.lower() not in _TAKEN:
         return text
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
     readable = quote(text, safe="", errors="replace").replace("%", "_").lstrip("._-")
