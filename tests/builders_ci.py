@@ -12,7 +12,7 @@ from honeyhive.ci.inputs import read_inputs
 from honeyhive.ci.preparing import Preparation
 from honeyhive.ci.settings import Settings, load_settings
 from honeyhive.ci.storing import store_of
-from honeyhive.ci.surroundings import look_around
+from honeyhive.ci.whereabouts.surroundings import look_around
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 

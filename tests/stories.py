@@ -18,6 +18,7 @@ import yaml
 from container.runner import Runner, Step
 from github_server import GitHubServer, Repository
 from github_server.scenes import Work
+from github_server.state import Level
 
 ROOT = Path(__file__).parents[1]
 INPUTS = tuple(yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))["inputs"])
@@ -40,9 +41,9 @@ EXPERIMENT: Mapping[str, Any] = {
     "thresholds": {"exact": {"max-drop": 0.02}},
 }
 
-READ = {"contents": "read"}
-COMMENT = {"contents": "read", "pull_requests": "write"}
-SAVE = {"contents": "write"}
+READ: dict[str, Level] = {"contents": "read"}
+COMMENT: dict[str, Level] = {"contents": "read", "pull_requests": "write"}
+SAVE: dict[str, Level] = {"contents": "write"}
 
 
 def app(right: int) -> dict[str, str]:
@@ -89,6 +90,7 @@ class Bees:
     image: str | None = None
     repo: Repository = field(init=False)
     work: Work = field(init=False)
+    forks: dict[str, Repository] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """The repository with nothing in it."""
@@ -129,7 +131,7 @@ class Bees:
         """The job of a pull request, on its test merge; a fork's has a token that may only read."""
         pull = self.repo.pulls[number]
         is_fork = pull.head_repository != NAME
-        head_repo = None if pull.head_repository is None else {"id": 99 if is_fork else ID, "full_name": pull.head_repository}
+        head_repo = self._shown(pull.head_repository)
         payload = {
             "action": "synchronize",
             "number": number,
@@ -205,7 +207,9 @@ class Bees:
         """The job that another workflow's run starts when it has ended, on main and with nothing checked out."""
         head = of.payload["pull_request"]["head"]
         name = head["repo"]["full_name"]
-        self.repo.add_workflow_run(of.run_id, head_sha=head["sha"], head_branch=head["ref"], head_repository=name)
+        self.repo.add_workflow_run(
+            of.run_id, head_sha=head["sha"], head_branch=head["ref"], head_repository=name, attempt=of.attempt
+        )
         run = {
             "id": of.run_id, "event": of.event, "head_sha": head["sha"], "run_attempt": of.attempt,
             "head_repository": head["repo"], "pull_requests": [],
@@ -221,6 +225,15 @@ class Bees:
             inputs={"mode": "publish", **inputs},
             checkout=None,
         )
+
+    def _shown(self, name: str | None) -> dict[str, Any] | None:
+        """A repository in an event: a fork is one that the server knows, too."""
+        if name is None:
+            return None
+        if name != NAME and name not in self.forks:
+            self.forks[name] = self.server.repository(name)
+        repository = self.forks.get(name, self.repo)
+        return {"id": repository.id, "full_name": name}
 
     def _payload(self, event: Mapping[str, Any]) -> dict[str, Any]:
         return {**event, "repository": {"id": ID, "full_name": NAME, "default_branch": "main"}}

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from honeyhive.ci.config import ExperimentConfig
     from honeyhive.ci.settings import Settings
     from honeyhive.ci.stores.entry import Store
-    from honeyhive.ci.surroundings import Surroundings
+    from honeyhive.ci.whereabouts.surroundings import Surroundings
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]}, no_args_is_help=False)
@@ -215,8 +215,9 @@ def gate(**flags: Any) -> None:
 
     Your code runs in a process of its own. The report is in honeyhive-report/.
     """
-    from honeyhive.ci import gating, posting, reporting
+    from honeyhive.ci import gating, reporting
     from honeyhive.ci.inputs import Mode, action_inputs
+    from honeyhive.ci.reports import posting
 
     given = _given(flags)
     if {**action_inputs(os.environ), **given}.get("mode") == Mode.PUBLISH:
@@ -233,7 +234,7 @@ def publish(*, folder: Path, **flags: str | None) -> None:
     FOLDER is the report folder, or one with several of them. For a workflow on workflow_run; nothing in the folder is
     believed that GitHub does not confirm, and none of it is run.
     """
-    from honeyhive.ci import posting
+    from honeyhive.ci.reports import posting
 
     _conclude(posting.post(_given(flags), os.environ, Path.cwd(), folder, say))
 
@@ -247,7 +248,7 @@ def baseline() -> None:
 @options.stored
 def list_baselines(**flags: Any) -> None:
     """List the runs in the store, the newest first."""
-    from honeyhive.ci.baselines import list_lines
+    from honeyhive.ci.baselines.listing import list_lines
 
     with _stored(flags) as (store, around):
         experiment = next(iter(flags["experiment"]), None)
@@ -261,7 +262,7 @@ def list_baselines(**flags: Any) -> None:
 @options.stored
 def show(*, which: str, **flags: Any) -> None:
     """Show one run: where it comes from, and its metrics."""
-    from honeyhive.ci.baselines import show_lines
+    from honeyhive.ci.baselines.listing import show_lines
 
     with _stored(flags) as (store, around):
         experiment = next(iter(flags["experiment"]), None)
@@ -274,10 +275,10 @@ def show(*, which: str, **flags: Any) -> None:
 @options.stored
 def save(*, run_file: Path, **flags: Any) -> None:
     """Keep a run as the baseline of its commit. RUN is a run file, of a whole run of committed code."""
-    from honeyhive.ci import baselines
+    from honeyhive.ci.baselines import listing
 
     with _stored(flags) as (store, around):
-        entry = baselines.save(store, run_file, situation=around.situation, now=_now())
+        entry = listing.save(store, run_file, situation=around.situation, now=_now())
         say(f"{entry.experiment}: saved in {store.name} as the baseline of {entry.commit[:7]}")
 
 
@@ -286,7 +287,7 @@ def save(*, run_file: Path, **flags: Any) -> None:
 @options.stored
 def prune(*, keep: int, **flags: Any) -> None:
     """Keep the newest runs of each experiment, and as many of its releases."""
-    from honeyhive.ci.baselines import prune_lines
+    from honeyhive.ci.baselines.listing import prune_lines
 
     with _stored(flags) as (store, _):
         for line in prune_lines(store, keep):

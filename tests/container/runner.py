@@ -129,7 +129,10 @@ class Runner:
         done = subprocess.run(
             [sys.executable, "-I", "-m", "honeyhive", "gate", *flags],
             cwd=self.workspace,
-            env={**_of_this_machine(), **environment, **self._inputs(inputs or {}), "GITHUB_ACTIONS": "true", "CI": "true"},
+            env=_of_this_machine()
+            | environment
+            | self._inputs(inputs or {})
+            | {"GITHUB_ACTIONS": "true", "CI": "true"},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

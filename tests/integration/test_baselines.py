@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from builders import write_run
-from honeyhive.ci.baselines import entry_of, list_lines, prune_lines, save, show_lines
-from honeyhive.ci.situation import Kind, Situation
+from honeyhive.ci.baselines.listing import entry_of, list_lines, prune_lines, save, show_lines
 from honeyhive.ci.stores.entry import Entry
+from honeyhive.ci.whereabouts.situation import Kind, Situation
 from honeyhive.errors import InputError, NoDecisionError
 
 NOW = datetime(2026, 11, 23, 10, tzinfo=UTC)
@@ -39,6 +39,8 @@ CLEAN = {"commit_hash": COMMIT, "is_dirty": False, "branch": "main"}
 @dataclass
 class Held:
     """A store that is a list and the files that were saved in it."""
+
+    notes: tuple[str, ...] = ()
 
     held: list[Entry] = field(default_factory=list)
     files: dict[str, bytes] = field(default_factory=dict)

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from honeyhive.ci.checkout import read_checkout
-from honeyhive.ci.situation import Checkout
+from honeyhive.ci.whereabouts.checkout import read_checkout
+from honeyhive.ci.whereabouts.situation import Checkout
 from honeyhive.experiments.headcommit import HeadCommit, head_commit
 from honeyhive.experiments.provenance import provenance
 

@@ -16,7 +16,7 @@ from github_server.scenes import ID, NAME, Work, client_of, history
 from honeyhive.ci.commands import Annotation, Level
 from honeyhive.ci.github.checks import check_run, conclusion_of, fits_a_check, summary_of
 from honeyhive.ci.github.client import GitHub
-from honeyhive.ci.report import Origin, Report
+from honeyhive.ci.reports.report import Origin, Report
 from honeyhive.errors import Cancelled, ConfigError, GitHubPermissionError
 from honeyhive.gate.comment import parse
 from scenes_gate import failed

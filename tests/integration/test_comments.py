@@ -17,7 +17,7 @@ from github_server.scenes import ID, NAME, client_of
 from honeyhive.ci.github.answers import Comment
 from honeyhive.ci.github.client import GitHub
 from honeyhive.ci.github.comments import ROUNDS, is_ours, post_comment, sections_of
-from honeyhive.ci.report import Origin, Report
+from honeyhive.ci.reports.report import Origin, Report
 from honeyhive.errors import GitHubError, GitHubPermissionError
 from honeyhive.gate.broken import Skipped
 from honeyhive.gate.comment import MARKER, compose, parse

@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from github_server import GitHubServer
+from honeyhive.ci.git.history import Ancestor, History
+from honeyhive.ci.git.repository import Address, Repository
 from honeyhive.ci.github.client import GitHub
-from honeyhive.ci.history import Ancestor, History
-from honeyhive.ci.repository import Address, Repository
 from honeyhive.errors import GitHubError, GitHubPermissionError, RepositoryError
 
 # --- a history, in memory --------------------------------------------------------------------------------------------

@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 
 from builders import failed, scored, write_run
 from honeyhive.api.client import HoneyHive
-from honeyhive.ci.baselines import entry_of
-from honeyhive.ci.situation import Kind, Situation
+from honeyhive.ci.baselines.listing import entry_of
 from honeyhive.ci.stores.entry import Entry
 from honeyhive.ci.stores.platform import HoneyHiveStore
 from honeyhive.ci.stores.sessions import lines_of, record_of
+from honeyhive.ci.whereabouts.situation import Kind, Situation
 from honeyhive.errors import NoDecisionError, StoreError
 from honeyhive.experiments.platform.bodies import BASELINE, RECORD, PlatformRun
 from honeyhive.experiments.platform.delivery import upload, upload_as

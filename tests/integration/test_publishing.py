@@ -13,12 +13,12 @@ import pytest
 from builders_gate import orders, regressed, verdict
 from github_server import GitHubServer, Repository
 from github_server.state import Level
-from honeyhive.ci.folder import write_report
 from honeyhive.ci.github.client import GitHub
 from honeyhive.ci.github.comments import post_comment
-from honeyhive.ci.publishing import Published, publish_reports
-from honeyhive.ci.report import Origin, Report
-from honeyhive.ci.situation import Kind, Situation
+from honeyhive.ci.reports.folder import write_report
+from honeyhive.ci.reports.publishing import Published, publish_reports
+from honeyhive.ci.reports.report import Origin, Report
+from honeyhive.ci.whereabouts.situation import Kind, Situation
 from honeyhive.errors import GitHubError, GitHubPermissionError, InputError
 from honeyhive.gate.report import Context, Dataset, render
 from scenes_gate import SUMMARIES, several_experiments

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from honeyhive.ci.repository import Address, NewCommit, Repository, address_of
+from honeyhive.ci.git.repository import Address, NewCommit, Repository, address_of
 from honeyhive.errors import RepositoryError
 from repositories import GitServer, bare, clone, commit, content_of, git, new_repository
 
@@ -62,6 +62,18 @@ def opened(address: Address | None, checkout: Path | None = None) -> Iterator[Re
 
 
 # --- commits and files -----------------------------------------------------------------------------------------------
+
+
+def distance(repository: Repository, ancestor: str, commit: str) -> int | None:
+    """How many commits back `ancestor` is, as far as the commits are here."""
+    seen, here, back = {commit}, [commit], 0
+    while here:
+        if ancestor in here:
+            return back
+        parents = {parent for one in here if repository.has(one) for parent in repository.parents(one)}
+        here, back = sorted(parents - seen), back + 1
+        seen |= parents
+    return None
 
 
 def test_a_file_is_read_at_any_commit_and_only_what_is_missing_is_fetched(history: History, shallow: Path) -> None:
@@ -118,26 +130,22 @@ def test_the_parents_of_a_merge_are_in_their_order(tmp_path: Path) -> None:
 
     with opened(None, at_depth_1) as repository:
         assert repository.parents(merge) == (main, side)
-        assert repository.distance(main, merge) == 1
-        assert repository.distance(first, merge) is None
-        assert repository.is_shallow()
+        assert distance(repository, main, merge) == 1
+        assert distance(repository, first, merge) is None
     with opened(None, work) as repository:
-        assert repository.distance(first, merge) == 2
-        assert repository.merge_base(side, main) == first
-        assert not repository.is_shallow()
+        assert distance(repository, first, merge) == 2
 
 
 def test_history_is_deepened_without_files(history: History, shallow: Path) -> None:
     first, last = history.main[0], history.main[4]
     with opened(history.address, shallow) as repository:
-        assert repository.distance(first, last) is None
+        assert distance(repository, first, last) is None
         repository.deepen(last, 3)
-        assert repository.distance(history.main[2], last) == 2
-        assert repository.distance(first, last) is None
+        assert distance(repository, history.main[2], last) == 2
+        assert distance(repository, first, last) is None
         repository.deepen(last, 2**31 - 1)
         repository.deepen(history.side[1], 2**31 - 1)
-        assert repository.distance(first, last) == 4
-        assert repository.merge_base(last, history.side[1]) == history.main[1]
+        assert distance(repository, first, last) == 4
         # Only the commits have come: the files are fetched when they are asked for.
         assert repository.read(first, "evals/x") == b"0\n"
 
@@ -148,7 +156,7 @@ def test_a_server_without_filters_gives_the_history_too(history: History, tmp_pa
 
     with opened(Address(f"file://{server}")) as repository:
         repository.deepen(history.main[4], 100)
-        assert repository.distance(history.main[0], history.main[4]) == 4
+        assert distance(repository, history.main[0], history.main[4]) == 4
 
 
 def test_what_differs_between_two_commits(history: History, shallow: Path) -> None:
@@ -180,8 +188,12 @@ def test_only_the_whole_name_of_a_commit_is_fetched(history: History, name: str)
 
 
 def test_a_commit_that_the_server_has_not_is_an_error(history: History) -> None:
-    with opened(history.address) as repository, pytest.raises(RepositoryError, match=r"commit 0000000 cannot be"):
+    with (
+        opened(history.address) as repository,
+        pytest.raises(RepositoryError, match=r"commit 0000000 cannot be") as failed,
+    ):
         repository.read(NOWHERE, "f1")
+    assert "deleted, or pushed by force" in failed.value.hint
 
 
 def test_without_an_address_only_what_is_here_is_known(history: History, shallow: Path, tmp_path: Path) -> None:
@@ -338,7 +350,7 @@ def test_an_odd_checkout_is_read(history: History, tmp_path: Path, make: Callabl
         head = repository.resolve("HEAD")
         assert head == history.main[4]
         assert repository.read(history.main[1], "evals/x") == b"1\n"
-        assert repository.distance(history.main[0], head) == 4
+        assert distance(repository, history.main[0], head) == 4
 
 
 @pytest.mark.parametrize("pointer", [None, "", "gitdir: nowhere\n", "gitdir: \0\n", "odd\n"])
@@ -349,7 +361,25 @@ def test_what_is_no_checkout_knows_nothing(history: History, tmp_path: Path, poi
     with opened(history.address, tmp_path) as repository:
         assert repository.resolve("main") is None
         assert repository.current_branch() is None
-        assert not repository.is_shallow()
+        assert repository.read(history.main[0], "f0") == b"0\n"
+
+
+def test_what_is_no_file_is_not_waited_for(history: History, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / ".git")
+    with opened(history.address, tmp_path) as repository:
+        assert repository.resolve("main") is None
+        assert repository.current_branch() is None
+
+
+def test_a_checkout_with_a_broken_configuration_does_not_keep_anybody_from_fetching(
+    history: History, tmp_path: Path
+) -> None:
+    checkout = clone(history.server, tmp_path / "checkout")
+    (checkout / ".git/config").write_text("[core\n")
+
+    with opened(history.address, checkout) as repository:
+        with pytest.raises(RepositoryError, match="bad config"):
+            repository.resolve("HEAD")
         assert repository.read(history.main[0], "f0") == b"0\n"
 
 
@@ -431,7 +461,7 @@ def test_a_commit_with_other_parents_or_files_is_not_believed(history: History, 
 
     with opened(history.address, checkout) as repository:
         assert not repository.has(merge)
-        assert repository.distance(history.main[0], merge) is None
+        assert distance(repository, history.main[0], merge) is None
         assert repository.parents(merge) == (history.main[3],)
 
 
@@ -456,7 +486,7 @@ def test_grafts_and_replacements_do_not_change_history(history: History, tmp_pat
 
     with opened(None, checkout) as repository:
         assert repository.parents(history.main[4]) == (history.main[3],)
-        assert repository.distance(history.main[0], history.main[4]) == 4
+        assert distance(repository, history.main[0], history.main[4]) == 4
 
 
 def _make_hostile(checkout: Path, traps: Path, elsewhere: str) -> None:
@@ -614,6 +644,29 @@ def test_the_token_is_in_no_argument_and_in_no_file(
         assert secret not in seen.read_text()
         assert secret.encode() not in written
     assert "push" in seen.read_text()
+
+
+def test_certificates_and_proxies_are_passed_on_and_no_secret_of_ours(
+    history: History, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = tmp_path / "seen"
+    spy = tmp_path / "bin" / "git"
+    spy.parent.mkdir()
+    spy.write_text(f'#!/bin/sh\nenv > "{seen}"\n')
+    spy.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{spy.parent}{os.pathsep}{os.environ['PATH']}")
+    given = {"SSL_CERT_FILE": "/ca.pem", "HTTPS_PROXY": "http://proxy", "GITHUB_TOKEN": "secret", "GIT_DIR": "/x"}
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+
+    for token in (TOKEN, None):
+        with opened(Address("https://example.com/x.git", token)) as repository:
+            assert repository.branch("main") is None
+        passed = dict(line.split("=", 1) for line in seen.read_text().splitlines())
+        assert (passed["GIT_SSL_CAINFO"], passed["HTTPS_PROXY"]) == ("/ca.pem", "http://proxy")
+        assert not passed.keys() & {"GITHUB_TOKEN"}
+        assert passed["GIT_DIR"] != "/x"
+        assert (passed["HOME"] == os.environ["HOME"]) is (token is None)
 
 
 @pytest.mark.parametrize(

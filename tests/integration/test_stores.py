@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from builders import write_run
-from honeyhive.ci.repository import Address, NewCommit, Refused, Repository, StoredFile
+from honeyhive.ci.git.repository import Address, NewCommit, Refused, Repository, StoredFile
 from honeyhive.ci.stores.branch import ATTEMPTS, BRANCH, BranchStore
 from honeyhive.ci.stores.entry import Entry, Store
 from honeyhive.ci.stores.folder import FolderStore
@@ -130,7 +130,7 @@ def test_ten_saves_are_ten_runs_and_one_commit(server: Server, tmp_path: Path) -
     )
     assert "honeyhive" in git(server.bare, "show", f"{BRANCH}:README.md")
     assert git(server.bare, "log", "-1", "--format=%an|%ae|%aI|%s", BRANCH) == (
-        f"honeyhive|honeyhive@users.noreply.github.com|2026-12-31T00:00:00+00:00|Add run run-9 of qa at {sha(9)}"
+        f"honeyhive|honeyhive@noreply.invalid|2026-12-31T00:00:00+00:00|Add run run-9 of qa at {sha(9)}"
     )
     assert git(server.bare, "rev-parse", "main") == server.head
 
@@ -567,6 +567,35 @@ def test_what_is_saved_in_a_folder_keeps_its_entry(tmp_path: Path) -> None:
     assert [*store.entries()] == [entry]
     assert sorted(content_of(tmp_path / "runs")) == [f"{place_of(entry)}.json", f"{place_of(entry)}.jsonl.gz"]
     assert store.fetch(entry, tmp_path / "fetched").read_bytes() == path.read_bytes()
+
+
+def test_a_run_that_is_saved_again_for_another_commit_is_there_once(tmp_path: Path) -> None:
+    path, entry = saved(tmp_path, 1)
+    store = FolderStore(tmp_path / "runs")
+    store.save(path, entry)
+
+    moved = replace(entry, commit=sha(2), experiment="other")
+    store.save(path, moved)
+
+    assert [*store.entries()] == [moved]
+    assert len(content_of(tmp_path / "runs")) == 2
+
+
+def test_a_folder_keeps_fifty_saved_runs_and_all_that_somebody_else_left_there(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path / "runs")
+    for at in range(51):
+        local(tmp_path / "runs", f"own-{at}.jsonl", at, run_id=f"own-{at}", started_at="2020-01-01T00:00:00Z")
+    for at in range(51):
+        path, entry = saved(tmp_path, at)
+        (tmp_path / "runs" / place_of(entry)).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "runs" / f"{place_of(entry)}.json").write_bytes(to_manifest(entry))
+        (tmp_path / "runs" / f"{place_of(entry)}.jsonl.gz").write_bytes(gzip.compress(path.read_bytes()))
+
+    store.save(*saved(tmp_path, 51))
+
+    assert ids(store) == [f"run-{at}" for at in range(51, 1, -1)] + sorted(
+        (f"own-{at}" for at in range(51)), reverse=True
+    )
 
 
 def test_a_run_and_its_saved_copy_are_one(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import chain, zip_longest
 
 from honeyhive.ci.commands import Annotation, Level
-from honeyhive.ci.own_gate import OwnGateChange
+from honeyhive.ci.rules.own_gate import OwnGateChange
 from honeyhive.gate.aggregates import split
 from honeyhive.gate.broken import Finding
 from honeyhive.gate.checks import Check, Place, Rule, Status

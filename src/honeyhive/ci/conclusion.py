@@ -57,7 +57,7 @@ def conclude(
     """
     code = exit_code(judged)
     fatal = [problem for problem in problems if strict or isinstance(problem, StoreError)]
-    annotations = [*places, *_open_questions(judged), *(_told(problem, problem in fatal) for problem in problems)]
+    annotations = [*places, *_open_questions(judged), *(_told(problem, fatal=problem in fatal) for problem in problems)]
     if code:
         annotations.append(_main_error(judged, policies, code))
     elif fatal:
@@ -129,6 +129,6 @@ def _said(check: Check) -> str:
     return f"{check.message} — {check.advice}" if check.advice else check.message
 
 
-def _told(problem: ReportingError, fatal: bool) -> Annotation:
+def _told(problem: ReportingError, *, fatal: bool) -> Annotation:
     said = error_annotation(problem)
     return said if fatal else Annotation(level=Level.WARNING, title=said.title, message=said.message)

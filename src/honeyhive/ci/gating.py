@@ -23,8 +23,9 @@ from honeyhive.ci.reporting import COMMENT, REPORT_DIR
 from honeyhive.ci.rows import relative
 from honeyhive.ci.settings import Settings, load_settings, read_inputs
 from honeyhive.ci.storing import store_of
-from honeyhive.ci.surroundings import Surroundings, look_around
 from honeyhive.ci.telling import run_url
+from honeyhive.ci.whereabouts.situation import Kind
+from honeyhive.ci.whereabouts.surroundings import Surroundings, look_around
 from honeyhive.documents import neutralise
 from honeyhive.errors import HoneyHiveError
 
@@ -103,9 +104,9 @@ def _places(judged: Sequence[Judged], preparation: Preparation) -> tuple[Annotat
     located = [
         Located(finding=item.finding, dataset=around.in_repository(Path(item.config.dataset))) for item in judged
     ]
-    own_gate = preparation.settings.own_gate
-    config = around.in_repository(Path(around.config))
-    return annotate(located, [replace(change, file=config) if change.file else change for change in own_gate])
+    own_gate = (*preparation.settings.own_gate, *(change for item in judged for change in item.own_gate))
+    placed = [replace(change, file=around.in_repository(Path(change.file))) for change in own_gate if change.file]
+    return annotate(located, placed)
 
 
 def opening_lines(settings: Settings, around: Surroundings) -> Iterator[str]:
@@ -114,9 +115,11 @@ def opening_lines(settings: Settings, around: Surroundings) -> Iterator[str]:
     if situation.job is not None:
         number = f" {situation.number}" if situation.number else ""
         head = f", commit {situation.head[:7]}" if situation.head else ""
-        base = f", from {around.base_name} {around.base_commit[:7]}" if around.base_commit else ""
-        how = f" ({situation.base.words})" if base and situation.base else ""
-        yield f"{situation.kind.value}{number}{head}{base}{how}"
+        of = f" of {situation.base_ref}" if situation.base_ref else ""
+        how = f" ({situation.base.words}{of})" if situation.base else ""
+        base = f", starts from {around.base_commit[:7]}{how}" if around.base_commit else ""
+        what = situation.event if situation.kind is Kind.BRANCH else situation.kind.value
+        yield f"{what}{number}{head}{base}"
     yield from situation.notes
     if isinstance(around.rules, ConfigFile):
         yield f"judged by {around.config} of {around.base_name}"

@@ -14,9 +14,10 @@ from honeyhive.ci.edge import Edge
 from honeyhive.ci.install import users_python
 from honeyhive.ci.preparing import Preparation, Prepared
 from honeyhive.ci.rerun import rerun
+from honeyhive.ci.rules.own_gate import OwnGateChange
 from honeyhive.ci.settings import Settings
 from honeyhive.ci.worker import run_in_child
-from honeyhive.documents import yaml_scalar
+from honeyhive.documents import neutralise, yaml_scalar
 from honeyhive.errors import Cancelled, ConfigError, HoneyHiveError, RunFileError
 from honeyhive.experiments.beside import open_beside
 from honeyhive.gate.broken import Broken, Finding, Skipped, broken_by
@@ -46,6 +47,7 @@ class Judged:
     run_file: Path
     baseline_file: Path | None
     run_id: str = ""
+    own_gate: tuple[OwnGateChange, ...] = ()
     digest: str | None = None
 
     @property
@@ -86,6 +88,7 @@ def run_gate(preparation: Preparation, edge: Edge) -> tuple[Judged, ...]:
             run_file=run_file(folder),
             baseline_file=one.baseline_file,
             run_id=item.run_id if isinstance(item, Prepared) else "",
+            own_gate=item.own_gate if isinstance(item, Prepared) else (),
             digest=one.digest,
         )
         for config, item, one, folder, finding in zip(
@@ -97,6 +100,9 @@ def run_gate(preparation: Preparation, edge: Edge) -> tuple[Judged, ...]:
 def _ran(prepared: Sequence[Prepared | Skipped | Broken], preparation: Preparation, edge: Edge) -> list[_Ran]:
     """What became of each: run only where nothing is known to be wrong with any."""
     ready = [item for item in prepared if isinstance(item, Prepared)]
+    for item in ready:
+        for change in item.own_gate:
+            edge.echo(neutralise(f"{item.config.name}: this change {change.text}"))
     if any(isinstance(item, Broken) for item in prepared):
         return [_Ran(case=_not_run(item) if isinstance(item, Prepared) else item) for item in prepared]
     ran = iter(_all_ran(ready, preparation, edge) if ready else ())
@@ -214,6 +220,8 @@ def _case(item: Prepared, preparation: Preparation, edge: Edge, python: Path | N
             case,
             chosen=item.chosen.words or None,
             no_baseline=item.chosen.missing or None,
+            commit=preparation.around.situation.head,
+            baseline_branch=_branch_of(item, preparation),
             warnings=(*case.warnings, *item.notes),
         )
     except Cancelled as error:
@@ -222,6 +230,16 @@ def _case(item: Prepared, preparation: Preparation, edge: Edge, python: Path | N
         return broken_by(error, config.name)
     except OSError as error:  # what the user's code has made of the files: this experiment's affair, not the job's
         return broken_by(RunFileError(f"the run cannot be read: {error}", hint="run again"), config.name)
+
+
+def _branch_of(item: Prepared, preparation: Preparation) -> str | None:
+    """What people call the place where the baseline comes from."""
+    situation, entry = preparation.around.situation, item.chosen.entry
+    if situation.judged_by_base and situation.base_ref:
+        return situation.base_ref
+    if entry is not None:
+        return entry.tag or entry.ref
+    return preparation.around.base_name if item.reruns else None
 
 
 def _not_run(item: Prepared) -> Broken:

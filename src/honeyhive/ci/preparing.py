@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from honeyhive.ci.baseline import Chosen, choose
+from honeyhive.ci.baselines.ages import counted
+from honeyhive.ci.baselines.choice import Chosen, choose
+from honeyhive.ci.config import ConfigFile, ExperimentConfig
 from honeyhive.ci.paths import is_relevant
 from honeyhive.ci.rows import BaseRows, columns_of, open_dataset, relative
+from honeyhive.ci.rules.own_gate import OwnGateChange, code
 from honeyhive.ci.runs import Baseline, read_baseline
-from honeyhive.ci.config import ConfigFile, ExperimentConfig
 from honeyhive.ci.settings import AUTO, NO_BASELINE, RERUN, Settings, is_path
-from honeyhive.ci.situation import Kind
 from honeyhive.ci.stores.entry import Store
-from honeyhive.ci.surroundings import Surroundings
+from honeyhive.ci.whereabouts.situation import Kind
+from honeyhive.ci.whereabouts.surroundings import Surroundings
 from honeyhive.experiments.dataset import Dataset
 from honeyhive.experiments.overlay import Overlay
 from honeyhive.gate.broken import Skipped
@@ -28,7 +31,8 @@ _SELECTED_ON = (Kind.PULL_REQUEST, Kind.QUEUE, Kind.PUSH)
 class Prepared:
     """An experiment whose input has been read and found right.
 
-    `baseline` is what it is held against, `chosen` how that came about. `reruns` is whether the base is to be run first.
+    `baseline` is what it is held against, `chosen` how that came about. `own_gate` is what the change does to the rows
+    and to a baseline that are in the repository. `reruns` is whether the base is to be run first.
     """
 
     config: ExperimentConfig
@@ -37,6 +41,7 @@ class Prepared:
     baseline: Baseline | None
     chosen: Chosen
     notes: tuple[str, ...] = ()
+    own_gate: tuple[OwnGateChange, ...] = ()
     run_file: Path
     run_id: str
     reruns: bool = False
@@ -59,7 +64,7 @@ class Preparation:
             return unconcerned
         rows = None if base is None else self._base_rows(base)
         dataset = open_dataset(config, self.settings, base_rows=rows)
-        chosen = self._chosen(config)
+        chosen, edits = self._chosen(config)
         unread = rows is not None and not isinstance(dataset, Overlay)
         note = f"the dataset of {self.around.base_name} cannot be read: only the rows of this change were run"
         return Prepared(
@@ -69,6 +74,7 @@ class Preparation:
             baseline=read_baseline(chosen.file) if chosen.file else None,
             chosen=chosen,
             notes=(*chosen.notes, *([note] if unread else [])),
+            own_gate=(*edits, *self._about_rows(config, dataset)),
             run_file=run_file,
             run_id=str(uuid.uuid4()),
             reruns=config.baseline == RERUN,
@@ -97,15 +103,31 @@ class Preparation:
         path.write_bytes(content)
         return BaseRows(path=path, columns=columns_of(base))
 
-    def _chosen(self, config: ExperimentConfig) -> Chosen:
+    def _about_rows(self, config: ExperimentConfig, dataset: Dataset | Overlay) -> Iterator[OwnGateChange]:
+        """What the change does to rows that the base has."""
+        if not isinstance(dataset, Overlay):
+            return
+        base = self.around.base_name
+        for verb, rows, so in (
+            ("removes", dataset.removed, f"run all the same, as {base} has them"),
+            ("edits", dataset.edited, f"run as {base} has them, too"),
+            ("changes tags or metadata of", dataset.retagged, f"run as {base} has them"),
+        ):
+            if rows.count:
+                named = ", ".join(code(name) for name in rows.ids) + (" …" if rows.count > len(rows.ids) else "")
+                text = f"{verb} {counted(rows.count, 'row')} of {code(config.dataset)} ({named}): {so}"
+                yield OwnGateChange(text=text, file=config.dataset, loosens=True, experiment=config.name)
+
+    def _chosen(self, config: ExperimentConfig) -> tuple[Chosen, tuple[OwnGateChange, ...]]:
+        """The baseline, and what the change does to it."""
         wanted = config.baseline or AUTO
         if wanted == NO_BASELINE:
-            return Chosen(file=None, words="", missing="`baseline` is `none`")
+            return Chosen(file=None, words="", missing="`baseline` is `none`"), ()
         if wanted == RERUN:
-            return Chosen(file=None, words="run again in this job")
+            return Chosen(file=None, words="run again in this job"), ()
         if is_path(wanted):
-            return self._of_path(wanted)
-        return choose(
+            return self._of_path(wanted, config)
+        found = choose(
             config.name,
             wanted,
             situation=self.around.situation,
@@ -114,21 +136,24 @@ class Preparation:
             folder=self.around.folder / "baselines",
             now=self.now,
         )
+        return found, ()
 
-    def _of_path(self, name: str) -> Chosen:
+    def _of_path(self, name: str, config: ExperimentConfig) -> tuple[Chosen, tuple[OwnGateChange, ...]]:
         """A run file by its path: as the base has it, where the change is judged by the base and git knows the file."""
         path = self.settings.directory / name
         if not self.around.situation.judged_by_base:
-            return Chosen(file=relative(path, Path.cwd()), words="")
+            return Chosen(file=relative(path, Path.cwd()), words=""), ()
         content = self.around.base_file(path)
         if content is None:
-            return self._not_of_the_base(name, path)
+            return self._not_of_the_base(name, path), ()
         copy = self.around.folder / "baselines" / path.name
         copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_bytes(content)
+        base = self.around.base_name
         edited = not path.is_file() or path.read_bytes() != content
-        note = f"this change edits the baseline `{name}`; judged by the one of {self.around.base_name}"
-        return Chosen(file=copy, words=f"{name} of {self.around.base_name}", notes=(note,) if edited else ())
+        text = f"edits the baseline {code(name)}; judged by the one of {base}"
+        change = OwnGateChange(text=text, file=name, loosens=True, experiment=config.name)
+        return Chosen(file=copy, words=f"{name} of {base}"), (change,) if edited else ()
 
     def _not_of_the_base(self, name: str, path: Path) -> Chosen:
         place, head = self.around.in_repository(path), self.around.situation.commit

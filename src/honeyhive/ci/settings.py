@@ -10,9 +10,9 @@ from typing import Any
 
 from honeyhive.ci.config import ConfigFile, ExperimentConfig, WrittenConfig, read_config
 from honeyhive.ci.inputs import Inputs, Mode, action_inputs, config_name, read_inputs
-from honeyhive.ci.own_gate import OwnGateChange
-from honeyhive.ci.rules import NoConfig, without_base
-from honeyhive.ci.settled import AUTO, NO_BASELINE, RERUN, by_base, by_itself, is_path
+from honeyhive.ci.rules.own_gate import OwnGateChange
+from honeyhive.ci.rules.settled import AUTO, NO_BASELINE, RERUN, by_base, by_itself, is_path
+from honeyhive.ci.rules.tightening import NoConfig, without_base
 from honeyhive.documents import shown
 from honeyhive.errors import ConfigError, InputError
 from honeyhive.gate.verdict import Policies

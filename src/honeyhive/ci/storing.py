@@ -12,7 +12,9 @@ from honeyhive.ci.config import read_config
 from honeyhive.ci.inputs import Inputs, read_inputs
 from honeyhive.ci.stores.entry import Store
 from honeyhive.ci.stores.opening import DEFAULT_BRANCH, DEFAULT_FOLDER, open_store
-from honeyhive.ci.surroundings import Surroundings, look_around
+from honeyhive.ci.whereabouts.surroundings import Surroundings, look_around
+from honeyhive.documents import shown
+from honeyhive.errors import ConfigError
 
 
 @contextmanager
@@ -29,6 +31,7 @@ def stored(
 
 def store_of(named: str | None, inputs: Inputs, around: Surroundings, environ: Mapping[str, str]) -> Store:
     """The store `named`; where none is, a branch of the repository in CI, and a folder elsewhere."""
+    _refuse_own_baseline(named, around)
     usual = DEFAULT_FOLDER if around.situation.job is None else DEFAULT_BRANCH
     return open_store(
         named or usual,
@@ -38,3 +41,17 @@ def store_of(named: str | None, inputs: Inputs, around: Surroundings, environ: M
             environ, api_key=inputs.api_key, project=inputs.project, server_url=inputs.server_url
         ),
     )
+
+
+def _refuse_own_baseline(named: str | None, around: Surroundings) -> None:
+    """Refuse a folder that the change itself could have filled with what it is to be held against."""
+    kind, _, place = (named or "").partition(":")
+    head = around.situation.commit
+    if kind != "file" or not around.situation.judged_by_base or head is None:
+        return
+    folder = around.in_repository(Path(place))
+    if folder is not None and any(f"{name}/".startswith(f"{folder}/") for name in around.repository.files(head)):
+        raise ConfigError(
+            f"store: {shown(place)} is in the repository: a change could bring its own baseline",
+            hint="name a folder that git does not know, or git:honeyhive-runs",
+        )

@@ -1,4 +1,4 @@
-"""What the gate found, told wherever it should be known: report folder, summary, comment, outputs, the next baseline."""
+"""What the gate found, told wherever it should be known: report folder, summary, comment, outputs, baselines."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from honeyhive.ci.baselines import entry_of
+from honeyhive.ci.baselines.listing import entry_of
 from honeyhive.ci.conclusion import exit_code, overall
 from honeyhive.ci.config import ConfigFile
-from honeyhive.ci.folder import REPORT, write_report
-from honeyhive.ci.github.comments import post_comment
 from honeyhive.ci.edge import Edge
+from honeyhive.ci.github.comments import post_comment
 from honeyhive.ci.pipeline import Judged, experiment_folder, run_file
 from honeyhive.ci.preparing import Preparation, is_kept_in_a_store
 from honeyhive.ci.publish import append_outputs, append_summary, write_file, write_json
-from honeyhive.ci.report import Origin, Report
 from honeyhive.ci.reporting import COMMENT, COMPARISON, finding_json, gather_evidence
+from honeyhive.ci.reports.folder import REPORT, write_report
+from honeyhive.ci.reports.report import Origin, Report
 from honeyhive.ci.rows import relative
 from honeyhive.ci.settings import Settings
-from honeyhive.ci.situation import Kind, Situation
+from honeyhive.ci.whereabouts.situation import Kind, Situation
 from honeyhive.documents import neutralise
 from honeyhive.errors import HoneyHiveError, InputError, NoDecisionError, ReportingError, RunFileError, StoreError
 from honeyhive.gate.broken import Skipped
@@ -188,6 +188,7 @@ def report_of(judged: Sequence[Judged], preparation: Preparation, evidence: _Evi
     situation = preparation.around.situation
     datasets = {item.finding.experiment: _dataset(item, preparation) for item in judged if item.config.dataset}
     web, job = _web(situation), situation.job
+    edits = (change for item in judged for change in item.own_gate)
     context = Context(
         judged_by=preparation.settings.config_file or "the flags given",
         judged_at=preparation.around.base_name if isinstance(preparation.around.rules, ConfigFile) else None,
@@ -195,7 +196,7 @@ def report_of(judged: Sequence[Judged], preparation: Preparation, evidence: _Evi
         commit_url=f"{web}/commit/" if web else None,
         report_url=run_url(situation),
         attempt=job.attempt if job else None,
-        own_gate=tuple(change.text for change in preparation.settings.own_gate),
+        own_gate=tuple(change.text for change in (*preparation.settings.own_gate, *edits)),
     )
     findings = tuple(item.finding for item in judged)
     return Report(findings=findings, evidence=evidence, context=context, origin=_origin(situation))

@@ -121,7 +121,8 @@ class Verdict:
 class Case:
     """One experiment before the gate: its comparison, the user's rules, and how the baseline was chosen.
 
-    `no_baseline` says why there is none.
+    `no_baseline` says why there is none. `commit` is the change's own where the code that ran is a merge of it, and
+    `baseline_branch` where the baseline comes from, as far as that is known better than by the runs.
     """
 
     experiment: str
@@ -130,6 +131,8 @@ class Case:
     policies: Policies = Policies()
     chosen: str | None = None
     no_baseline: str | None = None
+    commit: str | None = None
+    baseline_branch: str | None = None
     warnings: tuple[str, ...] = ()
 
 
@@ -187,7 +190,7 @@ def _verdict(case: Case, checks: Sequence[Check]) -> Verdict:
     return Verdict(
         verdict=overall(checks),
         experiment=case.experiment,
-        candidate=_side(comparison.candidate, comparison.count, comparison.errors),
+        candidate=_candidate_side(case),
         baseline=_baseline_side(case),
         paired=comparison.paired,
         added=comparison.added,
@@ -236,12 +239,18 @@ def _exit_code(checks: Sequence[Check], policies: Policies) -> int:
     return 4 if fatal else 0
 
 
+def _candidate_side(case: Case) -> Side:
+    comparison = case.comparison
+    side = _side(comparison.candidate, comparison.count, comparison.errors)
+    return replace(side, commit=case.commit or side.commit)
+
+
 def _baseline_side(case: Case) -> Side | None:
     comparison = case.comparison
     if comparison.baseline is None:
         return None
     side = _side(comparison.baseline, comparison.baseline_count, comparison.baseline_errors)
-    return replace(side, chosen=case.chosen)
+    return replace(side, chosen=case.chosen, branch=case.baseline_branch or side.branch)
 
 
 def _side(run: RunResult, count: int, errors: int) -> Side:

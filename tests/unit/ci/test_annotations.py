@@ -9,7 +9,7 @@ import pytest
 from builders_gate import check, errors, improved, must_pass, rate, regressed, verdict
 from honeyhive.ci.annotations import MOST, Located, annotate
 from honeyhive.ci.commands import Annotation, Level
-from honeyhive.ci.own_gate import OwnGateChange
+from honeyhive.ci.rules.own_gate import OwnGateChange
 from honeyhive.gate.broken import Broken, Skipped
 from honeyhive.gate.checks import Place, Reason, Rule, Status
 from honeyhive.gate.comparison import Change

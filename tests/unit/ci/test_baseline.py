@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builders import write_run
-from honeyhive.ci.ages import ago, back
-from honeyhive.ci.baseline import Chosen, choose
-from honeyhive.ci.situation import Base, Kind, Situation
+from honeyhive.ci.baselines.ages import ago, back
+from honeyhive.ci.baselines.choice import Chosen, choose
 from honeyhive.ci.stores.entry import Entry
+from honeyhive.ci.whereabouts.situation import Base, Kind, Situation
 from honeyhive.errors import ConfigError, NoDecisionError, RepositoryError
 
 NOW = datetime(2026, 11, 23, 10, tzinfo=UTC)
@@ -67,6 +67,7 @@ class Memory:
     broken: Collection[str] = ()
     fields: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     fetched: list[str] = field(default_factory=list)
+    notes: tuple[str, ...] = ()
 
     def entries(self, experiment: str | None = None) -> Sequence[Entry]:
         return [entry for entry in self.held if experiment in (None, entry.experiment)]
@@ -306,7 +307,7 @@ def test_the_first_gate_says_how_its_baseline_comes_about(ask: Asker, store: str
 def test_what_the_store_cannot_read_is_told_of(ask: Asker) -> None:
     @dataclass
     class Damaged(Memory):
-        notes: Sequence[str] = ("x.json is no entry",)
+        notes: tuple[str, ...] = ("x.json is no entry",)
 
     assert ask(Damaged([entry(8)])).notes == ("x.json is no entry",)
     assert ask(Damaged()).notes == ("x.json is no entry",)

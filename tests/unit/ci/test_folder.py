@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from builders_gate import check, regressed, verdict
-from honeyhive.ci import folder as folders
-from honeyhive.ci.folder import find_reports, read_report, write_report
-from honeyhive.ci.report import Origin, Report
-from honeyhive.ci.report_json import LONGEST_TEXT, MOST_BYTES, parse_report, report_text
+from honeyhive.ci.reports import folder as folders
+from honeyhive.ci.reports.folder import find_reports, read_report, write_report
+from honeyhive.ci.reports.report import Origin, Report
+from honeyhive.ci.reports.report_json import LONGEST_TEXT, MOST_BYTES, parse_report, report_text
 from honeyhive.errors import InputError, ReportingError
 from honeyhive.gate.broken import Broken, Skipped
 from honeyhive.gate.checks import Reason

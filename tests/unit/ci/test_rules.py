@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from honeyhive.ci.config import ConfigFile, ExperimentConfig, WrittenConfig, parse_config
-from honeyhive.ci.own_gate import OwnGateChange, own_gate
-from honeyhive.ci.rules import judged_config, stricter_policies, tightened, without_base
+from honeyhive.ci.rules.own_gate import OwnGateChange, own_gate
+from honeyhive.ci.rules.tightening import judged_config, stricter_policies, tightened, without_base
 from honeyhive.documents import load_yaml
 from honeyhive.errors import ConfigError
 from honeyhive.gate.checks import Rule

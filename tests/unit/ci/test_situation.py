@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from honeyhive.ci.situation import Base, Checkout, Job, Kind, Situation, situation
+from honeyhive.ci.whereabouts.situation import Base, Checkout, Job, Kind, Situation, situation
 from honeyhive.errors import ConfigError
 
 HEAD, MAIN, MERGE, OLD, OTHER = ("a1" * 20, "b2" * 20, "c3" * 20, "d4" * 20, "e5" * 20)

@@ -9,7 +9,7 @@ from typing import Protocol
 from honeyhive.ci.commands import Annotation
 from honeyhive.ci.github.client import LONGEST_SUMMARY, LONGEST_TITLE, Conclusion
 from honeyhive.ci.github.comments import sections_of
-from honeyhive.ci.report import Report
+from honeyhive.ci.reports.report import Report
 from honeyhive.errors import Cancelled, GitHubError
 from honeyhive.gate.comment import compose
 from honeyhive.gate.markdown import one_line

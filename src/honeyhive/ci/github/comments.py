@@ -17,7 +17,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from honeyhive.ci.github.answers import Comment
-from honeyhive.ci.report import Origin, Report
+from honeyhive.ci.reports.report import Origin, Report
 from honeyhive.documents import Malformed, load_json
 from honeyhive.errors import GitHubError
 from honeyhive.gate.broken import verdict_of

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from honeyhive.ci.gitremote import Refusal, Refused
-from honeyhive.ci.repository import NewCommit, Repository, StoredFile
+from honeyhive.ci.git.remote import Refusal, Refused
+from honeyhive.ci.git.repository import NewCommit, Repository, StoredFile
 from honeyhive.ci.stores.entry import KEPT, Entry, kept, newest_first
 from honeyhive.ci.stores.manifest import from_manifest, place_of, to_manifest
 from honeyhive.ci.stores.packing import pack, unpacked

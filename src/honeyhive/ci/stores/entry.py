@@ -44,6 +44,10 @@ class Store(Protocol):
     name: str
     """As the user writes it: `git:honeyhive-runs`."""
 
+    @property
+    def notes(self) -> Sequence[str]:
+        """What was found in it, when its entries were last read, that is none."""
+
     def entries(self, experiment: str | None = None) -> Sequence[Entry]:
         """The runs that are there, the newest first; `NoDecisionError` where that cannot be read."""
 

@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from honeyhive.ci.gitobjects import is_full_name
+from honeyhive.ci.git.objects import is_full_name
 from honeyhive.ci.stores.entry import KEPT, Entry, kept, newest_first
-from honeyhive.ci.stores.manifest import from_manifest, place_of, to_manifest
+from honeyhive.ci.stores.manifest import file_name, from_manifest, place_of, to_manifest
 from honeyhive.ci.stores.packing import digest_of, pack, plain, unpack
 from honeyhive.documents import in_one_line
 from honeyhive.errors import HoneyHiveError, NoDecisionError, RunFileError, StoreError
@@ -65,6 +65,7 @@ class FolderStore:
             # The entry goes first: a run without one would be taken for somebody's own.
             _write(_with(place, _MANIFEST), to_manifest(entry))
             _write(_with(place, _RUN), packed)
+            self._remove_others(entry)
             saved = {found: path for found, path in self._found(None).items() if self._is_saved(found, path)}
             for surplus in saved.keys() - {*kept(saved)}:
                 _remove(saved[surplus])
@@ -82,6 +83,14 @@ class FolderStore:
             except OSError as error:
                 raise self._unwritten(found[entry], error) from error
         return tuple(gone)
+
+    def _remove_others(self, entry: Entry) -> None:
+        """Take away what was saved of the same run at another place."""
+        ending, own = f"{file_name(entry.run_id)}{_RUN}", _with(self._folder / place_of(entry), _RUN)
+        for path in [*self._run_files()]:
+            commit, _, rest = path.name.partition("-")
+            if is_full_name(commit) and rest == ending and path != own:
+                _remove(path)
 
     def _is_saved(self, entry: Entry, path: Path) -> bool:
         return path == _with(self._folder / place_of(entry), _RUN)

@@ -84,5 +84,5 @@ def file_name(text: str) -> str:
     if _PLAIN.fullmatch(text) and len(text) <= _LONGEST and text.lower() not in _TAKEN:
         return text
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
-    readable = quote(text, safe="", errors="replace").replace("%", "_").lstrip("._-")
+    readable = quote(text, safe="", errors="replace").replace("%", "_").lstrip("._-~")
     return f"{readable[: _LONGEST - 17] or 'run'}~{digest}"

@@ -6,8 +6,8 @@ import difflib
 from collections.abc import Callable
 from pathlib import Path
 
-from honeyhive.ci.gitcheckout import is_ref_name
-from honeyhive.ci.repository import Repository
+from honeyhive.ci.git.checkout import is_ref_name
+from honeyhive.ci.git.repository import Repository
 from honeyhive.ci.stores.branch import BRANCH, BranchStore
 from honeyhive.ci.stores.entry import Store
 from honeyhive.ci.stores.folder import FolderStore

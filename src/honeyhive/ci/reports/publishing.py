@@ -14,10 +14,10 @@ from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from honeyhive.ci.folder import find_reports, read_report
 from honeyhive.ci.github.answers import Pull, WorkflowRun
-from honeyhive.ci.report import Report
-from honeyhive.ci.situation import Situation
+from honeyhive.ci.reports.folder import find_reports, read_report
+from honeyhive.ci.reports.report import Report
+from honeyhive.ci.whereabouts.situation import Situation
 from honeyhive.documents import in_one_line, shown
 from honeyhive.errors import GitHubError, GitHubPermissionError, InputError
 from honeyhive.gate.broken import verdict_of

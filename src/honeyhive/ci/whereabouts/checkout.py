@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from honeyhive.ci.situation import Checkout
+from honeyhive.ci.whereabouts.situation import Checkout
 from honeyhive.experiments.git import describe, workspace_root
 from honeyhive.experiments.gitprocess import GitFailed, GitProcess, find_git
 from honeyhive.experiments.headcommit import read_head

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from honeyhive.ci.config import ConfigFile, ExperimentConfig, kebab
-from honeyhive.ci.own_gate import POLICIES, Difference, OwnGateChange, added_evaluators, code, moved
+from honeyhive.ci.rules.own_gate import POLICIES, Difference, OwnGateChange, added_evaluators, code, moved
 from honeyhive.errors import ConfigError
 from honeyhive.gate.checks import Rule
 from honeyhive.gate.entries import usual_direction

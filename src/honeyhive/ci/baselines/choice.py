@@ -9,12 +9,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from honeyhive.ci import first_baseline
-from honeyhive.ci.ages import ago, back
+from honeyhive.ci.baselines import first as first_baseline
+from honeyhive.ci.baselines.ages import ago, back
+from honeyhive.ci.baselines.usable import SHA, refusal, refused
 from honeyhive.ci.settings import AUTO, NO_BASELINE
-from honeyhive.ci.situation import Kind, Situation
 from honeyhive.ci.stores.entry import Entry, Store
-from honeyhive.ci.usable import SHA, left_aside, refusal, refused
+from honeyhive.ci.whereabouts.situation import Kind, Situation
 from honeyhive.documents import shown
 from honeyhive.errors import ConfigError, InputError, NoDecisionError, RepositoryError, RunFileError
 from honeyhive.gate.markdown import NAME, one_line
@@ -143,7 +143,7 @@ class _Search:
 
     @cached_property
     def _left_out(self) -> tuple[str, ...]:
-        return (*refused(self._entries, self.situation, store=self.store.name), *left_aside(self.store))
+        return (*refused(self._entries, self.situation, store=self.store.name), *self.store.notes)
 
     @property
     def _earlier(self) -> tuple[Entry, ...]:
@@ -252,7 +252,9 @@ class _Search:
         if not self._usable:
             why = refused(self._entries, situation, store=store)
             return self._none(first_baseline.only_refused(experiment, why, situation, store=store))
-        return self._none(first_baseline.none_before(experiment, len(self._usable), start, situation, store=store))
+        if not self._earlier:
+            return self._none(first_baseline.only_own(experiment, situation, store=store))
+        return self._none(first_baseline.none_before(experiment, len(self._earlier), start, situation, store=store))
 
     # --- names --------------------------------------------------------------------------------------------------------
 

@@ -10,16 +10,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from honeyhive.ci.checkout import read_checkout
 from honeyhive.ci.config import ConfigFile, parse_config
+from honeyhive.ci.git.history import History
+from honeyhive.ci.git.repository import Address, Repository, address_of
 from honeyhive.ci.github.client import GitHub
-from honeyhive.ci.history import History
-from honeyhive.ci.repository import Address, Repository
 from honeyhive.ci.settings import Inputs, NoConfig, config_name
-from honeyhive.ci.situation import Situation, situation
+from honeyhive.ci.whereabouts.checkout import read_checkout
+from honeyhive.ci.whereabouts.situation import Situation, situation
 from honeyhive.errors import ConfigError, RepositoryError
 from honeyhive.experiments.git import workspace_root
-from honeyhive.experiments.gitprocess import GitFailed, find_git
 from honeyhive.experiments.provenance import MERGE_BASE_VARIABLE, read_event
 
 
@@ -63,7 +62,7 @@ class Surroundings:
 
     @cached_property
     def rules(self) -> ConfigFile | NoConfig | None:
-        """What judges this change: the configuration of the base, or that it has none; `None` where it judges itself."""
+        """What judges this change: the configuration of the base, if it has one; `None` where it judges itself."""
         return self.config_at_base or NoConfig() if self.situation.judged_by_base else None
 
     @cached_property
@@ -162,15 +161,10 @@ def _address(found: Situation, token: str | None, root: Path) -> Address | None:
     """Where the repository is: GitHub's own address of it in a job of theirs, else what the checkout calls origin."""
     if found.server_url and found.repository:
         return Address(url=f"{found.server_url}/{found.repository}.git", token=token)
-    git = find_git(root)
     try:
-        url = git.run("config", "--get", "remote.origin.url").output.decode("utf-8", "replace").strip() if git else ""
-    except GitFailed:  # there is no origin, or no repository: whatever needs one says so
+        return address_of(root)
+    except RepositoryError:  # no git here: whatever needs it says so
         return None
-    if not url:
-        return None
-    local = "://" not in url and ":" not in url.partition("/")[0]
-    return Address(url=str((root / url).resolve()) if local else url)
 
 
 def _github(found: Situation, token: str | None) -> GitHub | None:

@@ -15,8 +15,8 @@ from itertools import islice
 from pathlib import Path
 
 from honeyhive.ci.publish import write_file
-from honeyhive.ci.report import Report
-from honeyhive.ci.report_json import MOST_BYTES, MOST_FILES, Listed, parse_report, report_text
+from honeyhive.ci.reports.report import Report
+from honeyhive.ci.reports.report_json import MOST_BYTES, MOST_FILES, Listed, parse_report, report_text
 from honeyhive.documents import in_one_line
 from honeyhive.errors import InputError, ReportingError
 from honeyhive.experiments.beside import open_beside

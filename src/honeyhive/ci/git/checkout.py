@@ -6,8 +6,8 @@ import os
 import re
 from pathlib import Path
 
-from honeyhive.ci.gitobjects import is_full_name
-from honeyhive.errors import RepositoryError
+from honeyhive.ci.git.objects import is_full_name
+from honeyhive.errors import ReportingError, RepositoryError
 from honeyhive.experiments.beside import open_beside
 from honeyhive.experiments.gitprocess import GitFailed, GitProcess, find_git
 from honeyhive.experiments.remote import parse_remote
@@ -60,15 +60,6 @@ def origin_of(checkout: Path) -> str | None:
     return Path(os.path.normpath(checkout.resolve() / remote.url)).as_uri() if is_path else remote.url
 
 
-def is_shallow(checkout: Path) -> bool:
-    """Whether the history ends before its beginning."""
-    folder = git_folder(checkout)
-    try:
-        return folder is not None and (_common(folder) / "shallow").stat().st_size > 0
-    except OSError:
-        return False
-
-
 def objects_folder(checkout: Path) -> Path | None:
     """Where the objects of the checkout lie; found without reading its configuration."""
     folder = git_folder(checkout)
@@ -98,7 +89,7 @@ def _pointer(file: Path) -> str | None:
     """The line that a small file of git consists of; `None` where there is none."""
     try:
         descriptor = open_beside(file, os.O_RDONLY)
-    except (OSError, ValueError):
+    except (OSError, ValueError, ReportingError):
         return None
     with os.fdopen(descriptor, "rb") as stream:
         return os.fsdecode(stream.read(_POINTER)).rstrip("\n") or None

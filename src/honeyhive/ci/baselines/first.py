@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from honeyhive.ci.ages import counted
-from honeyhive.ci.situation import Kind, Situation
+from honeyhive.ci.baselines.ages import counted
+from honeyhive.ci.whereabouts.situation import Kind, Situation
 from honeyhive.gate.markdown import code
 
 _NAMED = 3
@@ -16,6 +16,12 @@ def none_yet(experiment: str, others: Collection[str], situation: Situation, *, 
     named = ", ".join(map(code, sorted(others)[:_NAMED])) + (" and others" if len(others) > _NAMED else "")
     besides = f", only of {named}" if others else ""
     return f"There is no run of {code(experiment)} in {code(store)} yet{besides}. {first(situation, store=store)}"
+
+
+def only_own(experiment: str, situation: Situation, *, store: str) -> str:
+    """The store has runs of the commit that is judged, and of no other that may be a baseline."""
+    here = f"the release {code(situation.tag)}" if situation.tag else "this commit"
+    return f"No commit before {here} has a run of {code(experiment)} in {code(store)}. {first(situation, store=store)}"
 
 
 def only_refused(experiment: str, refused: Sequence[str], situation: Situation, *, store: str) -> str:

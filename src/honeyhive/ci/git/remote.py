@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from urllib.parse import SplitResult, urlsplit
 
-from honeyhive.ci.gitobjects import is_full_name
+from honeyhive.ci.git.objects import is_full_name
 from honeyhive.documents import in_one_line
 from honeyhive.errors import RepositoryError
 from honeyhive.experiments.gitprocess import QUIET, GitFailed, GitProcess, inherited, search_path
@@ -156,8 +156,12 @@ class Remote:
 
 def unreachable(what: str, failed: GitFailed) -> RepositoryError:
     """The error for something that the server did not give."""
-    denied = _DENIED.search(f"{failed}\n{failed.errors}")
-    hint = _READ_HINT if denied else "run again; is the server reachable from here?"
+    text = f"{failed}\n{failed.errors}"
+    hint = "run again; is the server reachable from here?"
+    if _GONE.search(text):
+        hint = "the server has it no longer: was the branch deleted, or pushed by force?"
+    elif _DENIED.search(text):
+        hint = _READ_HINT
     return RepositoryError(f"{what} cannot be fetched: {in_one_line(str(failed))}", hint=hint)
 
 
@@ -193,6 +197,7 @@ _DENIED = re.compile(
     r"|deny updating",
     re.IGNORECASE,
 )
+_GONE = re.compile(r"not our ref|couldn't find remote ref", re.IGNORECASE)
 _SAID = re.compile(r"^remote: *(.*[^ ]) *$", re.MULTILINE)
 _STATUS = re.compile(r"^ *! \[[^\]]*\].*\(([^()]*)\)$", re.MULTILINE)
 

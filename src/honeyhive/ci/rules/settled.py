@@ -11,8 +11,8 @@ from pydantic import ValidationError
 
 from honeyhive.ci.config import CONFIG_FILE, ConfigFile, ExperimentConfig, WrittenConfig, explain
 from honeyhive.ci.inputs import Inputs, config_name
-from honeyhive.ci.own_gate import POLICIES, OwnGateChange, code, own_gate
-from honeyhive.ci.rules import judged_config, of_experiments, stricter_policies, tightened
+from honeyhive.ci.rules.own_gate import POLICIES, OwnGateChange, code, own_gate
+from honeyhive.ci.rules.tightening import judged_config, of_experiments, stricter_policies, tightened
 from honeyhive.documents import Malformed, load_yaml, shown
 from honeyhive.errors import ConfigError
 from honeyhive.gate.entries import did_you_mean

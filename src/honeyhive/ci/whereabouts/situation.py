@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from honeyhive.ci.payload import Told
-from honeyhive.ci.strangers import DEPENDABOT, REQUESTS, refuse_strangers
-from honeyhive.ci.whereabouts import Base, Checkout, Job, Kind, Situation
+from honeyhive.ci.whereabouts.kinds import Base, Checkout, Job, Kind, Situation
+from honeyhive.ci.whereabouts.payload import Told
+from honeyhive.ci.whereabouts.strangers import DEPENDABOT, REQUESTS, refuse_strangers
 from honeyhive.documents import in_one_line
 from honeyhive.errors import ConfigError
 

@@ -12,12 +12,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
 
-from honeyhive.ci.ages import ago, counted, moment
+from honeyhive.ci.baselines.ages import ago, counted, moment
+from honeyhive.ci.baselines.usable import LOCAL, SHA, refusal, refused
 from honeyhive.ci.console import run_lines
 from honeyhive.ci.runs import read_baseline
-from honeyhive.ci.situation import Kind, Situation
 from honeyhive.ci.stores.entry import Entry, Store
-from honeyhive.ci.usable import LOCAL, SHA, left_aside, refusal, refused
+from honeyhive.ci.whereabouts.situation import Kind, Situation
 from honeyhive.documents import in_one_line, shown
 from honeyhive.errors import InputError, NoDecisionError
 from honeyhive.result import RunResult
@@ -46,7 +46,7 @@ def list_lines(
     else:
         of_it = f" of {shown(experiment)}" if experiment else ""
         yield f"{store.name} has no run{of_it}"
-    for said in (*refused(entries, situation, store=store.name), *left_aside(store)):
+    for said in (*refused(entries, situation, store=store.name), *store.notes):
         yield in_one_line(f"× {said}")
 
 

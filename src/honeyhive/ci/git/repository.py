@@ -16,10 +16,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from honeyhive.ci import ancestry, gitcheckout, gittrees
-from honeyhive.ci.gitobjects import MAX_OBJECT, Commit, Objects, is_full_name, parse_commit, parse_tree
-from honeyhive.ci.gitremote import Address, Refused, Remote, unreachable
-from honeyhive.ci.gitsquash import NewCommit, StoredFile, list_files, make_commit
+from honeyhive.ci.git import checkout as gitcheckout
+from honeyhive.ci.git import trees as gittrees
+from honeyhive.ci.git.objects import MAX_OBJECT, Commit, Objects, is_full_name, parse_commit, parse_tree
+from honeyhive.ci.git.remote import Address, Refused, Remote, unreachable
+from honeyhive.ci.git.squash import NewCommit, StoredFile, list_files, make_commit
 from honeyhive.documents import shown
 from honeyhive.errors import RepositoryError
 from honeyhive.experiments.gitprocess import QUIET, GitFailed, GitProcess, find_git, inherited
@@ -44,7 +45,6 @@ class Repository:
         self._timeout = timeout
         self._stack = ExitStack()
         self._commits: dict[str, Commit] = {}
-        self._distances: dict[str, Mapping[str, int]] = {}
         self._fetched: set[str] = set()
 
     def __enter__(self) -> Self:
@@ -67,29 +67,10 @@ class Repository:
         """Have the commit, with all of its files and none of its history; `RepositoryError` where that fails."""
         self._fetch(self._own, commit, f"commit {commit[:7]}", "--depth=1")
         self._fetched.add(commit)
-        self._distances.clear()
 
     def parents(self, commit: str) -> tuple[str, ...]:
         """The commits that this one follows, as itself says; it is fetched where it is not here."""
         return self._commit(commit).parents
-
-    def merge_base(self, one: str, other: str) -> str | None:
-        """The newest commit that both descend from, as far as the history here tells; `None` where it does not."""
-        return ancestry.merge_base(one, other, self._look)
-
-    def distances(self, commit: str) -> Mapping[str, int]:
-        """How many commits back each of its ancestors is that the history here knows of; itself is 0 back."""
-        if commit not in self._distances:
-            self._distances[commit] = ancestry.distances(commit, self._look)
-        return self._distances[commit]
-
-    def distance(self, ancestor: str, commit: str) -> int | None:
-        """How many commits back `ancestor` is; `None` where it is no ancestor as far as the history here tells."""
-        return self.distances(commit).get(ancestor)
-
-    def is_shallow(self) -> bool:
-        """Whether the checkout has only the last part of its history."""
-        return self._checkout is not None and gitcheckout.is_shallow(self._checkout)
 
     def deepen(self, commit: str, depth: int) -> None:
         """Have the last `depth` commits up to this one, without their files; `RepositoryError` where that fails.
@@ -101,7 +82,6 @@ class Repository:
             self._fetch(self._history, commit, what, f"--depth={depth}", "--filter=tree:0")
         except RepositoryError:
             self._fetch(self._history, commit, what, f"--depth={depth}", "--no-filter")
-        self._distances.clear()
 
     # --- names -------------------------------------------------------------------------------------------------------
 
@@ -224,9 +204,12 @@ class Repository:
         return Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="honeyhive-git-")))
 
     @cached_property
-    def _format(self) -> str:
-        head = self.resolve("HEAD") or ""
-        return "sha256" if len(head) == 64 else "sha1"
+    def _format(self) -> tuple[str, ...]:
+        try:
+            head = self.resolve("HEAD") or ""
+        except RepositoryError:
+            head = ""  # what can be fetched does not depend on a checkout that cannot be read
+        return ("--object-format=sha256",) if len(head) == 64 else ()
 
     @cached_property
     def _own(self) -> GitProcess:
@@ -266,10 +249,10 @@ class Repository:
         environment = {**inherited(), **QUIET, **alone, "PATH": git.environment["PATH"], "GIT_DIR": str(place)}
         own = replace(git, environment=environment)
         try:
-            own.run("init", "--quiet", "--bare", "--template=", f"--object-format={self._format}")
+            own.run("init", "--quiet", "--bare", "--template=", *self._format)
         except GitFailed as failed:
             raise RepositoryError(
-                f"no repository can be made in {place}: {failed}", hint="is git 2.29 or newer?"
+                f"no repository can be made in {place}: {failed}", hint="is the disk full?"
             ) from failed
         return own
 

@@ -10,7 +10,8 @@ from honeyhive.errors import RepositoryError
 from honeyhive.experiments.gitprocess import GitFailed, GitProcess
 
 _MOST = 64 * 2**20
-_AUTHOR, _EMAIL = "honeyhive", "honeyhive@users.noreply.github.com"
+# An address that is nobody's: one on GitHub would make its owner the author.
+_AUTHOR, _EMAIL = "honeyhive", "honeyhive@noreply.invalid"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from honeyhive.ci.situation import Kind, Situation
-from honeyhive.ci.stores.entry import Entry, Store
+from honeyhive.ci.stores.entry import Entry
+from honeyhive.ci.whereabouts.situation import Kind, Situation
 from honeyhive.gate.markdown import code
 
 MADE_BY = ("push", "release")
@@ -41,11 +41,6 @@ def refused(entries: Iterable[Entry], situation: Situation, *, store: str) -> tu
         if why is not None:
             reasons.setdefault(why, []).append(entry)
     return tuple(_said(why, found) for why, found in reasons.items())
-
-
-def left_aside(store: Store) -> Sequence[str]:
-    """What the store found, when it was last read, that it does not take for a run; not every store says so."""
-    return tuple(getattr(store, "notes", ()))
 
 
 def _accepted(situation: Situation, store: str) -> tuple[str, ...]:

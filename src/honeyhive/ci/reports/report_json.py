@@ -15,7 +15,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from honeyhive.ci.config import ExperimentName
-from honeyhive.ci.report import Origin, Report
+from honeyhive.ci.reports.report import Origin, Report
 from honeyhive.documents import Malformed, compact_json, load_json, plain, shown
 from honeyhive.errors import InputError, ReportingError
 from honeyhive.gate.broken import Broken, Finding, Skipped, verdict_of

@@ -11,9 +11,9 @@ from honeyhive.ci.github.client import GitHub
 from honeyhive.ci.github.comments import post_comment
 from honeyhive.ci.inputs import read_inputs
 from honeyhive.ci.publish import append_outputs
-from honeyhive.ci.publishing import publish_reports
-from honeyhive.ci.report import Report
-from honeyhive.ci.surroundings import look_around
+from honeyhive.ci.reports.publishing import publish_reports
+from honeyhive.ci.reports.report import Report
+from honeyhive.ci.whereabouts.surroundings import look_around
 from honeyhive.documents import neutralise
 from honeyhive.errors import InputError
 

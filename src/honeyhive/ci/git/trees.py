@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
-from honeyhive.ci.gitobjects import TreeEntry
+from honeyhive.ci.git.objects import TreeEntry
 from honeyhive.errors import RepositoryError
 
 Named = Mapping[str, tuple[TreeEntry, str]]

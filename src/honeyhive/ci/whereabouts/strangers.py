@@ -6,7 +6,7 @@ token that may only read, and no secrets; the others get both, and may run nothi
 
 from __future__ import annotations
 
-from honeyhive.ci.payload import Told
+from honeyhive.ci.whereabouts.payload import Told
 from honeyhive.errors import ConfigError
 
 REQUESTS = frozenset({"pull_request", "pull_request_review", "pull_request_review_comment"})

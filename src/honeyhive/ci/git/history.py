@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from honeyhive.ci.witnesses import Compared, GitHub, Objects
+from honeyhive.ci.git.witnesses import Compared, GitHub, Objects
 from honeyhive.documents import shown
 from honeyhive.errors import GitHubError, RepositoryError
 from honeyhive.experiments.provenance import SHA

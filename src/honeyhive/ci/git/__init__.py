@@ -1,0 +1,1 @@
+"""The repository of a change, read without trusting its checkout; fetched and pushed with the job's token."""

@@ -1,0 +1,1 @@
+"""Whose rules judge a change, and what it does to them."""
