@@ -12,13 +12,13 @@ import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from honeyhive.ci import options
+from honeyhive.ci.baselines.commands import baseline
 from honeyhive.ci.ending import annotate, complain, error_file_of, leave, listen_for_signals, our_fault, say
 from honeyhive.errors import HoneyHiveError, InputError
 
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from honeyhive.ci.conclusion import Conclusion
     from honeyhive.ci.config import ExperimentConfig
     from honeyhive.ci.settings import Settings
-    from honeyhive.ci.stores.entry import Store
-    from honeyhive.ci.whereabouts.surroundings import Surroundings
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]}, no_args_is_help=False)
@@ -219,7 +217,7 @@ def gate(**flags: Any) -> None:
     from honeyhive.ci.inputs import Mode, action_inputs
     from honeyhive.ci.reports import posting
 
-    given = _given(flags)
+    given = options.given(flags)
     if {**action_inputs(os.environ), **given}.get("mode") == Mode.PUBLISH:
         _conclude(posting.post(given, os.environ, Path.cwd(), Path(reporting.REPORT_DIR), say))
     _conclude(gating.gate(given, os.environ, Path.cwd(), say))
@@ -236,62 +234,7 @@ def publish(*, folder: Path, **flags: str | None) -> None:
     """
     from honeyhive.ci.reports import posting
 
-    _conclude(posting.post(_given(flags), os.environ, Path.cwd(), folder, say))
-
-
-@cli.group()
-def baseline() -> None:
-    """The runs that later gates are held against: list, show, save and prune them."""
-
-
-@baseline.command(name="list")
-@options.stored
-def list_baselines(**flags: Any) -> None:
-    """List the runs in the store, the newest first."""
-    from honeyhive.ci.baselines.listing import list_lines
-
-    with _stored(flags) as (store, around):
-        experiment = next(iter(flags["experiment"]), None)
-        width = {"width": shutil.get_terminal_size().columns} if sys.stdout.isatty() else {}
-        for line in list_lines(store, experiment, situation=around.situation, now=_now(), **width):
-            say(line)
-
-
-@baseline.command()
-@click.argument("which", metavar="COMMIT|RUN")
-@options.stored
-def show(*, which: str, **flags: Any) -> None:
-    """Show one run: where it comes from, and its metrics."""
-    from honeyhive.ci.baselines.listing import show_lines
-
-    with _stored(flags) as (store, around):
-        experiment = next(iter(flags["experiment"]), None)
-        for line in show_lines(store, which, experiment, folder=around.folder, now=_now()):
-            say(line)
-
-
-@baseline.command()
-@click.argument("run_file", type=options.PATH, metavar="RUN")
-@options.stored
-def save(*, run_file: Path, **flags: Any) -> None:
-    """Keep a run as the baseline of its commit. RUN is a run file, of a whole run of committed code."""
-    from honeyhive.ci.baselines import listing
-
-    with _stored(flags) as (store, around):
-        entry = listing.save(store, run_file, situation=around.situation, now=_now())
-        say(f"{entry.experiment}: saved in {store.name} as the baseline of {entry.commit[:7]}")
-
-
-@baseline.command()
-@click.option("--keep", type=click.IntRange(min=1), default=50, metavar="N", help="How many of each.  [default: 50]")
-@options.stored
-def prune(*, keep: int, **flags: Any) -> None:
-    """Keep the newest runs of each experiment, and as many of its releases."""
-    from honeyhive.ci.baselines.listing import prune_lines
-
-    with _stored(flags) as (store, _):
-        for line in prune_lines(store, keep):
-            say(line)
+    _conclude(posting.post(options.given(flags), os.environ, Path.cwd(), folder, say))
 
 
 @cli.command()
@@ -318,6 +261,9 @@ def schema(*, what: str) -> None:
     from honeyhive.ci import schemas
 
     say(schemas.schema_text(what))
+
+
+cli.add_command(baseline)
 
 
 def main() -> NoReturn:
@@ -352,24 +298,7 @@ class _Verdict(Exception):  # noqa: N818 - it carries an exit code past click
 def _settings(flags: dict[str, Any], *, whole: bool = True) -> Settings:
     from honeyhive.ci.settings import load_settings
 
-    return load_settings(_given(flags), {}, directory=Path.cwd(), whole=whole)
-
-
-@contextmanager
-def _stored(flags: dict[str, Any]) -> Iterator[tuple[Store, Surroundings]]:
-    from honeyhive.ci.storing import stored
-
-    with stored(_given(flags), os.environ, Path.cwd()) as found:
-        yield found
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
-def _given(flags: dict[str, Any]) -> dict[str, Any]:
-    """The flags that were given, by their names outside."""
-    return {name.replace("_", "-"): value for name, value in flags.items() if value not in (None, ())}
+    return load_settings(options.given(flags), {}, directory=Path.cwd(), whole=whole)
 
 
 def _print_plan(

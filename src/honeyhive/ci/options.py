@@ -21,6 +21,11 @@ def _options(*decorators: Command) -> Command:
     return decorate
 
 
+def given(flags: dict[str, Any]) -> dict[str, Any]:
+    """The flags that were given, by their names outside."""
+    return {name.replace("_", "-"): value for name, value in flags.items() if value not in (None, ())}
+
+
 configuration = _options(
     click.option("--config", metavar="FILE", help="The configuration file.  [default: honeyhive.yml where it exists]"),
     click.option(
