@@ -63,7 +63,7 @@ def test_after_ten_pushes_the_list_has_ten_runs_and_the_branch_one_commit(empty:
         assert done.outputs["baseline-run-id"] == runs[-1]
         runs.append(done.outputs["run-id"])
     listed = empty.command(empty.nightly(), "baseline", "list")
-    print(listed.log)
+
     rows = [row.split() for row in listed.log.splitlines()[1:]]
     assert [row[1] for row in rows if row] == empty.work.git("log", "--format=%h", "--abbrev=7").split()
     assert empty.repo.bare.git("rev-list", "--count", BRANCH).strip() == "1"
@@ -100,7 +100,7 @@ def test_an_entry_of_the_merge_queue_is_held_against_the_base_of_the_queue(bees:
     bees.commit("Worse", app(40))
     before = bees.repo.bare.refs()
     done = bees.run(bees.queue(base=base))
-    print(done.log)
+
     assert done.exit_code == 1
     assert "in the merge queue: pull request 7" in done.log
     assert "base of the queue" in done.log

@@ -57,7 +57,7 @@ def test_the_first_gate_of_a_repository_explains_how_its_baseline_comes_about(im
     with hive(tmp_path, image) as bees:
         bees.commit("Double numbers", app(60), numbers(), config())
         done = bees.run(worse(bees))
-        print(done.log, bees.comment(7))
+    
         assert done.exit_code == 0
         assert done.outputs["verdict"] == "undecided"
         assert "nothing to compare with yet" in bees.comment(7)
@@ -82,7 +82,7 @@ def test_where_main_has_moved_on_without_a_run_the_nearest_one_before_is_taken(b
     bees.commit("Say what it does", {"README.md": "It doubles."})
     bees.commit("Say it better", {"README.md": "It doubles numbers."})
     done = bees.run(worse(bees))
-    print(done.log)
+
     assert done.exit_code == 1
     assert "2 commits back" in bees.comment(7)
     assert FELL in bees.comment(7)

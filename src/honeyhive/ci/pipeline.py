@@ -221,6 +221,7 @@ def _case(item: Prepared, preparation: Preparation, edge: Edge, python: Path | N
             chosen=item.chosen.words or None,
             no_baseline=item.chosen.missing or None,
             commit=preparation.around.situation.head,
+            baseline_commit=preparation.around.base_commit if item.reruns else None,
             baseline_branch=_branch_of(item, preparation),
             warnings=(*case.warnings, *item.notes),
         )

@@ -253,7 +253,8 @@ def outputs(judged: Sequence[Judged], edge: Edge, comment_url: str = "") -> dict
     }
     if len(judged) == 1:
         finding = judged[0].finding
-        values["run-file"] = _for_the_next_step(judged[0].run_file, edge)
+        skipped = isinstance(finding, Skipped)
+        values["run-file"] = "" if skipped else _for_the_next_step(judged[0].run_file, edge)
         values["run-id"] = finding.candidate.run_id if isinstance(finding, Verdict) else ""
         baseline = finding.baseline if isinstance(finding, Verdict) else None
         values["baseline-run-id"] = baseline.run_id if baseline is not None else ""

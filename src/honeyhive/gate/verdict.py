@@ -122,7 +122,8 @@ class Case:
     """One experiment before the gate: its comparison, the user's rules, and how the baseline was chosen.
 
     `no_baseline` says why there is none. `commit` is the change's own where the code that ran is a merge of it, and
-    `baseline_branch` where the baseline comes from, as far as that is known better than by the runs.
+    `baseline_commit` and `baseline_branch` where the baseline comes from, as far as that is known better than by the
+    runs.
     """
 
     experiment: str
@@ -132,6 +133,7 @@ class Case:
     chosen: str | None = None
     no_baseline: str | None = None
     commit: str | None = None
+    baseline_commit: str | None = None
     baseline_branch: str | None = None
     warnings: tuple[str, ...] = ()
 
@@ -250,7 +252,8 @@ def _baseline_side(case: Case) -> Side | None:
     if comparison.baseline is None:
         return None
     side = _side(comparison.baseline, comparison.baseline_count, comparison.baseline_errors)
-    return replace(side, chosen=case.chosen, branch=case.baseline_branch or side.branch)
+    commit, branch = case.baseline_commit or side.commit, case.baseline_branch or side.branch
+    return replace(side, chosen=case.chosen, commit=commit, branch=branch)
 
 
 def _side(run: RunResult, count: int, errors: int) -> Side:
