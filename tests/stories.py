@@ -121,6 +121,13 @@ class Bees:
         head = self.work.git("rev-parse", "HEAD")
         self.repo.open_pull(number, head_sha=head, head_ref=head_ref, head_repository=fork or NAME)
 
+    def propose(self, number: int, *files: Mapping[str, str | None], fork: str | None = None) -> None:
+        """Open a pull request of one commit, on a branch of its own from main."""
+        self.on_main()
+        self.branch(f"change-{number}")
+        self.commit("A change", *files)
+        self.open(number, f"change-{number}", fork=fork)
+
     def push_to(self, number: int) -> None:
         """Push the developer's commit to the pull request."""
         self.repo.push_to_pull(number, self.work.git("rev-parse", "HEAD"))

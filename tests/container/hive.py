@@ -1,4 +1,4 @@
-"""The repository of the stories, with its jobs in the image: several at once, and what they have left looked through."""
+"""The repository of the stories with its jobs in the image: several at once, and what they leave looked through."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ import json
 import os
 import shutil
 import subprocess
+import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 
 from container.runner import Runner, Step
@@ -37,6 +39,10 @@ class Hive(Bees):
     """The repository `honey/bees`, whose jobs run in the image; every one of them is remembered."""
 
     begun: list[Going] = field(default_factory=list)
+
+    def machine(self, job: Job) -> Runner:
+        """A machine with the job's checkout, on whose network GitHub is."""
+        return replace(super().machine(job), options=network(self.image or ""))
 
     def step(self, machine: Runner, job: Job) -> Step:
         """Run the step on a machine that is there."""
@@ -119,18 +125,36 @@ class Hive(Bees):
             whole = rest[int(size) + 1 :]
 
 
+@cache
+def network(image: str) -> tuple[str, ...]:
+    """What `docker run` has to be told for a container to reach this machine's loopback, if it does not by itself."""
+    here = "/proc/self/ns/net"
+    command = ["docker", "run", "--rm", "--entrypoint", "readlink", image, here]
+    inside = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    return () if inside == str(Path(here).readlink()) else ("--network", "host")
+
+
+def another_step(machine: Runner) -> Runner:
+    """The same machine with the files of a further step."""
+    return replace(machine, suffix=str(uuid.uuid4()))
+
+
 def files_of(machine: Runner) -> dict[str, bytes]:
-    """Every file of the checkout, of its `.git` too, but for the report."""
+    """Every file of the checkout, of its `.git` too; but for the report, and what Python has compiled of the user's."""
     found = (path for path in machine.workspace.rglob("*") if path.is_file())
-    named = {str(path.relative_to(machine.workspace)): path for path in found}
-    return {name: path.read_bytes() for name, path in named.items() if not name.startswith(f"{REPORT}/")}
+    kept = [path for path in found if not {REPORT, "__pycache__"} & set(path.relative_to(machine.workspace).parts)]
+    return {str(path.relative_to(machine.workspace)): path.read_bytes() for path in kept}
 
 
 @contextmanager
 def hive(folder: Path, image: str, like: Path | None = None) -> Iterator[Hive]:
-    """A repository in `folder`, an empty one or one like another test's; GitHub has seen nothing wrong by the end."""
-    for name in ("github", "developer") if like else ():
-        shutil.copytree(like / name, folder / name)
+    """A repository in `folder`, an empty one or like that in another folder.
+
+    By the end GitHub has seen nothing wrong, no checkout was touched, and no token is to be read anywhere.
+    """
+    if like is not None:
+        for name in ("github", "developer"):
+            shutil.copytree(like / name, folder / name)
     with GitHubServer(folder / "github") as server:
         found = Hive(server, folder, image)
         try:
@@ -138,3 +162,5 @@ def hive(folder: Path, image: str, like: Path | None = None) -> Iterator[Hive]:
         finally:
             found.end()
         assert server.violations == []
+        assert found.touched() == []
+        assert found.secrets_written() == []

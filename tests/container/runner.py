@@ -67,6 +67,8 @@ class Runner:
     job: Mapping[str, str] = field(default_factory=dict)
     """What the job's variables are instead of the usual ones: `GITHUB_EVENT_NAME`, `GITHUB_REF`."""
     event: Mapping[str, Any] = field(default_factory=lambda: {"repository": {"id": 17}})
+    options: tuple[str, ...] = ()
+    """More for `docker run`."""
 
     @property
     def workspace(self) -> Path:
@@ -89,7 +91,7 @@ class Runner:
     ) -> subprocess.Popen[str]:
         """Begin the step: `docker run` with everything that the job has."""
         environment = self._environment(env) | self._inputs(inputs)
-        command = ["docker", "run", "--name", self.suffix, "--workdir", "/github/workspace", "--rm"]
+        command = ["docker", "run", *self.options, "--name", self.suffix, "--workdir", "/github/workspace", "--rm"]
         command += [part for name in environment for part in ("-e", name)]
         command += ["-e", "GITHUB_ACTIONS=true", "-e", "CI=true"]
         command += [part for inside, outside in self.mounts.items() for part in ("-v", f"{outside}:{inside}")]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from container.hive import Hive, hive
+from container.hive import Hive, another_step, hive
 from stories import READ, app, config, numbers
 
 BRANCH = "honeyhive-runs"
@@ -91,6 +91,20 @@ def test_a_push_whose_token_may_not_write_fails_and_names_the_permission(empty: 
     assert empty.repo.bare.commit(BRANCH) is None
 
 
+def test_two_gates_in_one_job_save_a_run_each(image: str, tmp_path: Path) -> None:
+    """What the first leaves in the workspace is no change of anybody's to the second."""
+    with hive(tmp_path, image) as bees:
+        for place in ("left", "right"):
+            files = app(60) | numbers() | config({"name": place})
+            bees.commit(f"Double on the {place}", {f"{place}/{name}": text for name, text in files.items()})
+        job = bees.push()
+        machine = bees.machine(job)
+        for place in ("left", "right"):
+            done = bees.step(another_step(machine), replace(job, inputs={"working-directory": place}))
+            assert done.exit_code == 0, done.log
+            assert f"{place}: saved in git:{BRANCH}" in done.log
+
+
 # --- what is held against what ---------------------------------------------------------------------------------------
 
 
@@ -98,22 +112,25 @@ def test_an_entry_of_the_merge_queue_is_held_against_the_base_of_the_queue(bees:
     base = bees.work.git("rev-parse", "main")
     bees.branch("queued")
     bees.commit("Worse", app(40))
-    before = bees.repo.bare.refs()
+    runs = bees.repo.bare.commit(BRANCH)
     done = bees.run(bees.queue(base=base))
 
     assert done.exit_code == 1
     assert "in the merge queue: pull request 7" in done.log
     assert "base of the queue" in done.log
     assert not bees.repo.comments
-    assert {**bees.repo.bare.refs(), "refs/heads/queued": ""} == {**before, "refs/heads/queued": ""}
+    assert bees.repo.bare.commit(BRANCH) == runs
 
 
 def test_a_release_is_held_against_the_release_before_it(bees: Hive) -> None:
     bees.work.git("tag", "v1")
     first = bees.run(bees.release("v1"))
     assert first.exit_code == 0, first.log
+    before = bees.work.git("rev-parse", "main")
     bees.commit("Half of it", app(30))
-    assert bees.run(bees.push()).exit_code in (0, 1)  # a run of main that is nearer, and as bad
+    nearer = bees.run(bees.push(before=before))
+    assert nearer.exit_code == 1
+    assert "saved in git:honeyhive-runs" in nearer.log
     bees.commit("As bad", {"README.md": "It doubles."})
     bees.work.git("tag", "v2")
     done = bees.run(bees.release("v2"))

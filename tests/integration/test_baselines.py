@@ -122,10 +122,15 @@ def test_a_run_cannot_say_that_it_is_newer_than_now(tmp_path: Path, says: str, s
     assert entry_of(a_run(tmp_path, started_at=says), PUSH, NOW).started_at == started
 
 
+def test_in_ci_what_steps_have_left_makes_no_other_code(tmp_path: Path) -> None:
+    here = replace(PUSH, has_changes=False)
+    assert entry_of(a_run(tmp_path, git=CLEAN | {"is_dirty": True}), here, NOW).commit == COMMIT
+
+
 @pytest.mark.parametrize(
     ("fields", "here", "said"),
     [
-        ({"git": CLEAN | {"is_dirty": True}}, PUSH, "with changes that are not in it"),
+        ({"git": CLEAN}, replace(PUSH, has_changes=True), "with changes that are not in it"),
         ({"git": CLEAN | {"is_dirty": True}}, LOCAL, "with changes that are not in it"),
         ({"git": {"commit_hash": COMMIT}}, LOCAL, "not known whether with changes"),
         ({"git": {}}, LOCAL, "nobody knows which commit"),

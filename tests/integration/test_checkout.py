@@ -70,7 +70,13 @@ def test_a_clone_knows_its_commit_its_branch_and_the_default_branch(repo: Path, 
     side = commit(clone, "Side")
 
     assert read_checkout(clone) == Checkout(
-        commit=side, parents=(main,), branch="side", default_branch="main", default_commit=main, is_dirty=False
+        commit=side,
+        parents=(main,),
+        branch="side",
+        default_branch="main",
+        default_commit=main,
+        is_dirty=False,
+        has_changes=False,
     )
 
     (clone / "README").write_text("changed")
@@ -87,9 +93,18 @@ def test_a_checkout_of_depth_1_still_names_the_parents_of_its_test_merge(repo: P
     cut = subprocess.run(["git", "rev-parse", "HEAD^"], cwd=place, capture_output=True, check=False)
     assert cut.returncode != 0
 
-    assert read_checkout(place) == Checkout(commit=merge, parents=(main, head), is_dirty=False)
+    assert read_checkout(place) == Checkout(commit=merge, parents=(main, head), is_dirty=False, has_changes=False)
     told = provenance(place, {"GITHUB_REF": "refs/pull/1/merge", "GITHUB_SHA": merge})
     assert (told["base_sha"], told["head_sha"], told["pr_number"]) == (main, head, 1)
+
+
+def test_a_file_that_git_does_not_know_is_no_change_of_the_commit(repo: Path) -> None:
+    (repo / "left-by-a-step").write_text("x")
+    found = read_checkout(repo)
+    assert (found.is_dirty, found.has_changes) == (True, False)
+    known = next(path for path in repo.iterdir() if path.is_file() and path.name != "left-by-a-step")
+    known.write_text("other")
+    assert read_checkout(repo).has_changes is True
 
 
 def test_a_directory_in_it_is_read_as_the_repository_around(repo: Path) -> None:

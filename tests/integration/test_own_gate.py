@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from html import unescape
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ import pytest
 
 from container.runner import Step
 from github_server import GitHubServer
-from stories import APP, Bees, config
+from stories import APP, Bees, Job, config
 
 WHOLE = """
 def whole(outputs):
@@ -56,7 +58,7 @@ def rules(**changed: Any) -> dict[str, str]:
 
 def is_hard(row: Row) -> bool:
     """Whether the number is one that a worse app gets wrong."""
-    return 40 <= row["inputs"]["number"] < 60
+    return int(row["inputs"]["number"]) in range(40, 60)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,50 +86,38 @@ class Changes:
 
     def proposed(self, *files: Files, **inputs: str) -> Seen:
         """The gate of a pull request."""
-        number = self._commit(*files)
-        self.bees.open(number, f"change-{number}")
+        self.bees.propose(number := next(self._numbers), *files)
         return self._seen(self.bees.pull_request(number, comment="false", **inputs))
 
     def queued(self, *files: Files) -> Seen:
         """The gate of the merge queue."""
-        main = self.bees.work.git("rev-parse", "main")
-        self._commit(*files)
-        return self._seen(self.bees.queue(base=main))
+        self.bees.propose(number := next(self._numbers), *files)
+        return self._seen(self.bees.queue(base=self.bees.work.git("rev-parse", "main"), number=number))
 
-    def _commit(self, *files: Files) -> int:
-        number = next(self._numbers)
-        self.bees.on_main()
-        self.bees.branch(f"change-{number}")
-        self.bees.commit("A change", *files)
-        return number
-
-    def _seen(self, job: Any) -> Seen:
+    def _seen(self, job: Job) -> Seen:
         machine = self.bees.machine(job)
         step = self.bees.step(machine, job)
         report = machine.workspace / "honeyhive-report" / "comment.md"
-        return Seen(step=step, report=report.read_text("utf-8") if report.exists() else "")
+        return Seen(step=step, report=unescape(report.read_text("utf-8")) if report.exists() else "")
+
+
+@contextmanager
+def repository(folder: Path, *files: Files) -> Iterator[Changes]:
+    """A repository with one commit of these files; whatever is asked of GitHub is asked rightly."""
+    with GitHubServer(folder / "github") as server:
+        bees = Bees(server, folder)
+        bees.commit("Double numbers", code(60), rows(), *files)
+        yield Changes(bees)
+        assert server.violations == []
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GitHubServer]:
-    with GitHubServer(tmp_path_factory.mktemp("github")) as found:
-        yield found
-
-
-@pytest.fixture(autouse=True)
-def no_wrong_request(server: GitHubServer) -> Iterator[None]:
-    yield
-    assert server.violations == []
-
-
-@pytest.fixture(scope="module")
-def main(server: GitHubServer, tmp_path_factory: pytest.TempPathFactory) -> Changes:
+def main(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Changes]:
     """Of the hundred numbers main doubles sixty rightly, and its run is kept."""
-    bees = Bees(server, tmp_path_factory.mktemp("bees"))
-    bees.commit("Double numbers", code(60), rows(), rules())
-    done = bees.run(bees.push())
-    assert "saved in git:honeyhive-runs" in done.log
-    return Changes(bees)
+    with repository(tmp_path_factory.mktemp("main"), rules()) as changes:
+        done = changes.bees.run(changes.bees.push())
+        assert "saved in git:honeyhive-runs" in done.log
+        yield changes
 
 
 def assert_worse(seen: Seen) -> None:
@@ -251,10 +241,9 @@ def test_who_writes_the_evaluator_anew_cannot_call_that_a_warning(main: Changes)
     seen.says("changes `on-incomparable` fail → warn; judged by fail")
 
 
-def test_who_has_no_baseline_cannot_call_that_a_warning(server: GitHubServer, tmp_path: Path) -> None:
-    changes = Changes(Bees(server, tmp_path))
-    changes.bees.commit("Double numbers", code(60), rows(), rules(**{"on-missing-baseline": "fail"}))
-    seen = changes.proposed(code(60), rules(**{"on-missing-baseline": "warn"}))
+def test_who_has_no_baseline_cannot_call_that_a_warning(tmp_path: Path) -> None:
+    with repository(tmp_path, rules(**{"on-missing-baseline": "fail"})) as changes:
+        seen = changes.proposed(rules(**{"on-missing-baseline": "warn"}))
     assert seen.step.exit_code == 4
     seen.says("changes `on-missing-baseline` fail → warn; judged by fail", "nothing to compare with yet")
 
@@ -265,8 +254,12 @@ def test_who_has_no_baseline_cannot_call_that_a_warning(server: GitHubServer, tm
 def test_inputs_loosen_nothing(main: Changes) -> None:
     seen = main.proposed(
         code(40),
-        **{"thresholds": "exact: {max-drop: 0.9, min: 0}", "repeats": "1", "evaluators": "app:whole"},
-        **{"baseline": "none", "paths": "docs/**", "on-undecided": "warn", "on-incomparable": "warn"},
+        thresholds="exact: {max-drop: 0.9, min: 0}",
+        repeats="1",
+        evaluators="app:whole",
+        baseline="none",
+        paths="docs/**",
+        **{"on-undecided": "warn", "on-incomparable": "warn"},
     )
     assert_worse(seen)
     seen.says(
@@ -289,16 +282,15 @@ def test_inputs_may_be_stricter(main: Changes) -> None:
 
 
 @pytest.fixture(scope="module")
-def kept(server: GitHubServer, tmp_path_factory: pytest.TempPathFactory) -> Changes:
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Changes]:
     """A repository whose baseline is a file of its own, `main.jsonl`."""
-    bees = Bees(server, tmp_path_factory.mktemp("kept"))
-    bees.commit("Double numbers", code(60), rows(), rules())
-    job = bees.push(token=server.token(permissions={"contents": "read"}), baseline="none")
-    machine = bees.machine(job)
-    bees.step(machine, job)
-    run = (machine.workspace / "honeyhive-report" / "run.jsonl").read_text("utf-8")
-    bees.commit("Keep the run", {"main.jsonl": run}, rules(baseline="main.jsonl"))
-    return Changes(bees)
+    with repository(tmp_path_factory.mktemp("kept"), rules(baseline="none")) as changes:
+        bees = changes.bees
+        machine = bees.machine(job := bees.push())
+        bees.step(machine, job)
+        run = (machine.workspace / "honeyhive-report" / "run.jsonl").read_text("utf-8")
+        bees.commit("Keep the run", {"main.jsonl": run}, rules(baseline="main.jsonl"))
+        yield changes
 
 
 def test_a_baseline_that_the_change_edits_is_taken_as_main_has_it(kept: Changes) -> None:

@@ -31,10 +31,10 @@ def stored(
 
 def store_of(named: str | None, inputs: Inputs, around: Surroundings, environ: Mapping[str, str]) -> Store:
     """The store `named`; where none is, a branch of the repository in CI, and a folder elsewhere."""
-    _refuse_own_baseline(named, around)
-    usual = DEFAULT_FOLDER if around.situation.job is None else DEFAULT_BRANCH
+    name = named or (DEFAULT_FOLDER if around.situation.job is None else DEFAULT_BRANCH)
+    _refuse_own_baseline(name, around)
     return open_store(
-        named or usual,
+        name,
         directory=around.directory,
         repository=around.repository,
         honeyhive=lambda: platform.store(
@@ -43,14 +43,14 @@ def store_of(named: str | None, inputs: Inputs, around: Surroundings, environ: M
     )
 
 
-def _refuse_own_baseline(named: str | None, around: Surroundings) -> None:
+def _refuse_own_baseline(name: str, around: Surroundings) -> None:
     """Refuse a folder that the change itself could have filled with what it is to be held against."""
-    kind, _, place = (named or "").partition(":")
-    head = around.situation.commit
-    if kind != "file" or not around.situation.judged_by_base or head is None:
+    kind, _, place = name.strip().partition(":")
+    head = around.situation.commit or around.situation.head
+    if kind != "file" or not around.situation.judged_by_base:
         return
     folder = around.in_repository(Path(place))
-    if folder is not None and any(f"{name}/".startswith(f"{folder}/") for name in around.repository.files(head)):
+    if folder is not None and (head is None or around.repository.leads_to(head, folder)):
         raise ConfigError(
             f"store: {shown(place)} is in the repository: a change could bring its own baseline",
             hint="name a folder that git does not know, or git:honeyhive-runs",

@@ -21,6 +21,9 @@ _REMOTE_FIELDS = ("remote_url", "repo_url")
 FIELDS = (*_COMMIT_FIELDS, *_STATE_FIELDS, *_REMOTE_FIELDS, "commit_link", "relative_path")
 """What `describe` tells, or says why it cannot."""
 
+_LEFT_BY_STEPS = ("honeyhive-report", "__pycache__")
+"""What a step before this one may have left in any folder: a gate its report, Python what it has compiled."""
+
 _MAX_MESSAGE, _MAX_AUTHOR = 2_000, 200
 
 
@@ -36,6 +39,19 @@ def describe(
     fields = _read(directory, own_paths, timeout)
     absent = {name: value.reason for name in FIELDS if isinstance(value := fields[name], _Absent)}
     return {name: fields[name] for name in FIELDS if name not in absent} | {"absent": absent}
+
+
+def has_changes(directory: Path, *, timeout: float = 30.0) -> bool | None:
+    """Whether files that git knows differ from the commit; `None` where that cannot be told.
+
+    What git does not know is left out: a step of CI leaves all sorts of files behind.
+    """
+    root = workspace_root(directory)
+    git = find_git(root, timeout=timeout) if _holds_repository(root) else None
+    if git is None:
+        return None
+    found = _or_absent(_STATE_FIELDS, lambda: _state(git, _settings(git), (), untracked="no"))["is_dirty"]
+    return found if isinstance(found, bool) else None
 
 
 def workspace_root(directory: Path) -> Path:
@@ -130,9 +146,9 @@ def _settings(git: GitProcess) -> _Settings:
     return [(key, value) for key, _, value in entries]
 
 
-def _state(git: GitProcess, settings: _Settings, ours: Sequence[str]) -> _Fields:
+def _state(git: GitProcess, settings: _Settings, ours: Sequence[str], *, untracked: str = "normal") -> _Fields:
     filters = {key[7:].rpartition(".")[0] for key, _ in settings if key.startswith("filter.") and key.count(".") > 1}
-    options = ("--porcelain=v2", "-z", "--branch", "--no-ahead-behind", "--no-renames", "--untracked-files=normal")
+    options = ("--porcelain=v2", "-z", "--branch", "--no-ahead-behind", "--no-renames", f"--untracked-files={untracked}")
     overrides = [*_without_filters(filters)]
     answer = git.run("status", *options, "--ignore-submodules=all", "--", ".", *ours, overrides=overrides)
     # The last piece is empty, or torn where there was too much output.
@@ -169,7 +185,8 @@ def _judge(git: GitProcess, changes: Sequence[bytes], filters: set[str]) -> bool
 def _exclusions(root: Path, directory: Path, own_paths: Sequence[str]) -> list[str]:
     places = {Path(os.path.normpath(base / own)) for base in (root, directory) for own in own_paths}
     inside = sorted(place.relative_to(root).as_posix() for place in places if root in place.parents)
-    return [f":(exclude,top,literal){place}" for place in inside]
+    left = [f":(exclude,top,glob)**/{name}/**" for name in _LEFT_BY_STEPS]
+    return [f":(exclude,top,literal){place}" for place in inside] + left
 
 
 def _text(value: bytes) -> str:

@@ -52,7 +52,7 @@ def first(situation: Situation, *, store: str) -> str:
     """How the first baseline comes about, with this store, seen from here."""
     kind, _, place = store.partition(":")
     if situation.saves:
-        return "This run is saved there: the changes after it are held against it."
+        return f"This run is saved in {code(store)}: the changes after it are held against it."
     main = _main(situation)
     workflow = f"the workflow needs `on: push: branches: [{main}]`"
     if kind == "file" and situation.kind is Kind.LOCAL:

@@ -183,8 +183,9 @@ def entry_of(run_file: Path, situation: Situation, now: datetime) -> Entry:
 
 def _commit(run: RunResult, run_file: Path, situation: Situation) -> str:
     """The commit that the run is of: in CI the one that is checked out, elsewhere what the run says."""
-    says, dirty = run.git.get("commit_hash"), run.git.get("is_dirty")
     local = situation.kind is Kind.LOCAL
+    # In CI steps before ours leave files of all kinds: what counts there is what git knows.
+    says, dirty = run.git.get("commit_hash"), run.git.get("is_dirty") if local else situation.has_changes
     commit = says if local else situation.commit
     if not isinstance(commit, str) or not SHA.fullmatch(commit):
         raise InputError(

@@ -117,6 +117,10 @@ class Repository:
         found = gittrees.find(self._commit(commit).tree, path, lambda tree: self._tree(commit, tree))
         return None if found is None else self._needed(commit, found, "blob", most=most)
 
+    def leads_to(self, commit: str, path: str) -> bool:
+        """Whether the commit has anything at `path`, or a link on the way there; it is fetched where it is not here."""
+        return gittrees.leads_to(self._commit(commit).tree, path, lambda tree: self._tree(commit, tree))
+
     def export(self, commit: str, folder: Path) -> None:
         """Write the files of the commit into `folder`, as they are stored, and of the links those that stay inside.
 
@@ -201,7 +205,9 @@ class Repository:
 
     @cached_property
     def _folder(self) -> Path:
-        return Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="honeyhive-git-")))
+        # What cannot be removed at the end takes nothing from the verdict.
+        kept = tempfile.TemporaryDirectory(prefix="honeyhive-git-", ignore_cleanup_errors=True)
+        return Path(self._stack.enter_context(kept))
 
     @cached_property
     def _format(self) -> tuple[str, ...]:

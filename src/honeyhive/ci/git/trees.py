@@ -28,6 +28,17 @@ def find(tree: str, path: str, open_tree: Callable[[str], Named]) -> str | None:
     return content if entry is not None and entry.is_file else None
 
 
+def leads_to(tree: str, path: str, open_tree: Callable[[str], Named]) -> bool:
+    """Whether something is at `path`, or anything but a folder on the way there: a link may lead anywhere."""
+    for part in PurePosixPath(path).parts:
+        entry, tree = open_tree(tree).get(part, (None, ""))
+        if entry is None:
+            return False
+        if not entry.is_tree:
+            return True
+    return True
+
+
 def walk(tree: str, open_tree: Callable[[str], Named]) -> Iterator[tuple[PurePosixPath, TreeEntry, str]]:
     """Everything below a tree but the folders themselves."""
     pending = [(PurePosixPath(), tree)]

@@ -77,11 +77,15 @@ class FolderStore:
         found = self._found(None)
         staying = {*kept(found, keep)}
         gone = [entry for entry in newest_first(found) if entry not in staying]
-        for entry in gone:
-            try:
-                _remove(found[entry])
-            except OSError as error:
-                raise self._unwritten(found[entry], error) from error
+        names = {entry.run_id for entry in gone}
+        # A run may lie here twice, as it was made and as it was saved: when the one is gone the other is found.
+        while surplus := [path for entry, path in found.items() if entry.run_id in names]:
+            for path in surplus:
+                try:
+                    _remove(path)
+                except OSError as error:
+                    raise self._unwritten(path, error) from error
+            found = self._found(None)
         return tuple(gone)
 
     def _remove_others(self, entry: Entry) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from honeyhive.ci.whereabouts.situation import Checkout
-from honeyhive.experiments.git import describe, workspace_root
+from honeyhive.experiments.git import describe, has_changes, workspace_root
 from honeyhive.experiments.gitprocess import GitFailed, GitProcess, find_git
 from honeyhive.experiments.headcommit import read_head
 from honeyhive.experiments.provenance import SHA, is_name
@@ -20,7 +20,7 @@ _DEFAULTS = (f"{_ORIGIN}HEAD", f"{_ORIGIN}main", f"{_ORIGIN}master", f"{_HEADS}m
 def read_checkout(directory: Path) -> Checkout:
     """What is checked out in the repository around `directory`; nothing at all where there is none that git can read.
 
-    A detached HEAD has no branch; `is_dirty` is `None` where that cannot be told.
+    A detached HEAD has no branch; `is_dirty` and `has_changes` are `None` where that cannot be told.
     """
     directory = directory.resolve()
     facts = describe(directory)
@@ -36,6 +36,7 @@ def read_checkout(directory: Path) -> Checkout:
         default_branch=default.branch if default else None,
         default_commit=default.commit if default else None,
         is_dirty=facts.get("is_dirty"),
+        has_changes=has_changes(directory),
     )
 
 

@@ -26,6 +26,7 @@ class Checkout:
     """What is checked out, as its commit object and git's refs say; `None` and empty where that cannot be read.
 
     `default_branch` is the default branch by its name, `default_commit` its last commit, as far as they are known here.
+    `is_dirty` is whether files differ from the commit, new ones among them; `has_changes` speaks of files that git knows.
     """
 
     commit: str | None = None
@@ -34,6 +35,7 @@ class Checkout:
     default_branch: str | None = None
     default_commit: str | None = None
     is_dirty: bool | None = None
+    has_changes: bool | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +68,8 @@ class Situation:
     `commit` is what is checked out, `head` the change itself: of a pull request its last commit, not the test merge.
     `base` is `None` where there is nothing to start from, `base_ref` the branch that the change is to go into.
     `repository` is `owner/name`, `repository_id` GitHub's number of it. `is_fork` is whether the change comes from
-    another repository, or from Dependabot: its job may read, and no more. `notes` are for the reader of the log.
+    another repository, or from Dependabot: its job may read, and no more. `has_changes` is whether files that git knows
+    differ from `commit`. `notes` are for the reader of the log.
     """
 
     kind: Kind
@@ -83,6 +86,7 @@ class Situation:
     default_branch: str | None = None
     is_default_branch: bool = False
     is_fork: bool = False
+    has_changes: bool | None = None
     server_url: str | None = None
     api_url: str | None = None
     job: Job | None = None

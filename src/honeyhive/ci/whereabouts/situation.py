@@ -86,6 +86,7 @@ def _known(told: Told, checkout: Checkout, key: str) -> Situation:
         repository=told.repository,
         repository_id=told.repository_id,
         default_branch=_default_branch(told, checkout),
+        has_changes=checkout.has_changes,
         is_fork=event in _LESS_FOR_DEPENDABOT and told.variable_name("GITHUB_ACTOR") == DEPENDABOT,
         server_url=told.server_url,
         api_url=told.api_url,
