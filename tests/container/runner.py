@@ -123,24 +123,29 @@ class Runner:
 
     def command(self, *flags: str, inputs: Mapping[str, str] | None = None) -> Step:
         """Run `honeyhive gate` without a container, on this machine and in the same job."""
-        inside = {str(outside): inside for inside, outside in self.mounts.items()}
-        environment = self._environment({})
-        for outside, seen in inside.items():
-            environment = {name: value.replace(seen, outside) for name, value in environment.items()}
+        return self.python("-m", "honeyhive", "gate", *flags, inputs=inputs)
+
+    def python(self, *arguments: str, inputs: Mapping[str, str] | None = None) -> Step:
+        """Run Python without a container, in the same job."""
+        environment = self.environment_here(inputs or {})
         started = time.monotonic()
         done = subprocess.run(
-            [sys.executable, "-I", "-m", "honeyhive", "gate", *flags],
+            [sys.executable, "-I", *arguments],
             cwd=self.workspace,
-            env=_of_this_machine()
-            | environment
-            | self._inputs(inputs or {})
-            | {"GITHUB_ACTIONS": "true", "CI": "true"},
+            env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             check=False,
         )
         return self._left(done.returncode, done.stdout, time.monotonic() - started)
+
+    def environment_here(self, inputs: Mapping[str, str]) -> dict[str, str]:
+        """What a process of the job sees that runs on this machine; its files are made."""
+        environment = self._environment({})
+        for inside, outside in self.mounts.items():
+            environment = {name: value.replace(inside, str(outside)) for name, value in environment.items()}
+        return _of_this_machine() | environment | self._inputs(inputs) | {"GITHUB_ACTIONS": "true", "CI": "true"}
 
     def _inputs(self, given: Mapping[str, str]) -> dict[str, str]:
         """Every input of the action; what is not given is empty."""

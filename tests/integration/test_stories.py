@@ -57,34 +57,35 @@ def verdict(step: Step) -> tuple[int, str]:
 # --- one pull request, from its first push to its last ---------------------------------------------------------------
 
 
-def test_a_pull_request_from_its_first_gate_on(bees: Bees) -> None:
-    bees.propose(7, app(40), config({"paths": ["app.py"], "thresholds": {"exact": {"max-drop": 0.9}}}))
-    first = bees.pull_request(7)
-    done = bees.run(first)
-    assert verdict(done) == (0, "undecided"), done.log
-    assert "A push to `main` runs the gate and saves its run" in bees.comment(7)
-
-    bees.on_main()
-    assert "saved in git:honeyhive-runs as the baseline of" in bees.run(bees.push()).log
-    again = bees.run(replace(first, attempt=2))
-    assert verdict(again) == (1, "failed"), again.log
-    comment = bees.comment(7)
+def test_a_pull_request_from_its_first_push_to_its_last(begun: Bees) -> None:
+    begun.propose(9, app(40), config({"paths": ["app.py"], "thresholds": {"exact": {"max-drop": 0.9}}}))
+    first = begun.pull_request(9)
+    worse = begun.run(first)
+    assert verdict(worse) == (1, "failed"), worse.log
+    comment = begun.comment(9)
     assert "fell 20 points" in comment
     assert "This pull request changes its own gate" in comment
     assert "raises `exact.max-drop` 0.02 → 0.9; judged by 0.02" in comment
-    assert again.outputs["comment-url"] == done.outputs["comment-url"]
 
-    bees.work.git("checkout", "-q", "change-7", "--")
-    bees.commit("Better", app(90))
-    bees.push_to(7)
-    better = bees.run(bees.pull_request(7))
+    begun.commit("Better", app(90))
+    begun.push_to(9)
+    better = begun.run(begun.pull_request(9))
     assert verdict(better) == (0, "passed"), better.log
-    assert "improved 30 points" in bees.comment(7)
+    assert "improved 30 points" in begun.comment(9)
+    assert better.outputs["comment-url"] == worse.outputs["comment-url"]
 
-    late = bees.run(replace(first, attempt=3))
+    late = begun.run(replace(first, attempt=2))
     assert verdict(late) == (1, "failed"), late.log
     assert "a newer run of this job has told its own there" in late.log
-    assert "improved 30 points" in bees.comment(7)
+    assert "improved 30 points" in begun.comment(9)
+
+
+def test_the_first_gate_of_a_repository_says_how_its_baseline_comes_about(bees: Bees) -> None:
+    bees.propose(7, app(40))
+    done = bees.run(bees.pull_request(7, comment="false"))
+    assert verdict(done) == (0, "undecided"), done.log
+    assert "A push to `main` runs the gate and saves its run" in done.log
+    assert "A push to `main` runs the gate and saves its run" in done.summary
 
 
 # --- paths -----------------------------------------------------------------------------------------------------------

@@ -69,6 +69,7 @@ def _gated(preparation: Preparation, edge: Edge) -> Conclusion:
     with _check_run(preparation) as check:
         with command_files_kept(edge.environ):
             judged = run_gate(preparation, edge)
+        preparation.around.repository.begin_anew()
         report, told = telling.tell(judged, preparation, edge)
         sent = platform.send(judged, settings, edge)
         kept = telling.keep(judged, preparation)

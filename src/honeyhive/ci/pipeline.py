@@ -157,33 +157,48 @@ def _guarded(config: ExperimentConfig, preparation: Preparation, run_file: Path)
 
 
 def _all_ran(ready: list[Prepared], preparation: Preparation, edge: Edge) -> list[_Ran]:
+    # The bases first: nothing of the change, not even what it installs, has been where they are run.
+    based = [_based(item, preparation, edge) for item in ready]
     try:
         with users_python(preparation.settings, edge.environ, edge.echo) as python:
-            return list(_run_each(ready, preparation, edge, python))
+            return list(_run_each(based, preparation, edge, python))
     except HoneyHiveError as error:  # of the installation: no experiment can do without it
         return [_Ran(case=broken_by(error, item.config.name)) for item in ready]
 
 
-def _run_each(ready: list[Prepared], preparation: Preparation, edge: Edge, python: Path | None) -> Iterator[_Ran]:
-    stopped = False
-    for item in ready:
-        if stopped:
-            yield _Ran(case=_not_run(item))
-            continue
-        yield (ran := _run_one(item, preparation, edge, python))
-        stopped = isinstance(ran.case, Broken) and ran.case.exit_code > Cancelled.first_exit_code
-
-
-def _run_one(item: Prepared, preparation: Preparation, edge: Edge, python: Path | None) -> _Ran:
-    """The base first, where it is to be run again, then the experiment itself."""
+def _based(item: Prepared, preparation: Preparation, edge: Edge) -> Prepared | _Ran:
+    """The experiment with the run of its base, where that is to be run again."""
     try:
-        baseline = rerun(item, preparation, edge) if item.reruns else item.baseline
+        return replace(item, baseline=rerun(item, preparation, edge)) if item.reruns else item
     except Cancelled as error:
         return _Ran(case=interrupted(item.run_file, item.config, item.dataset, error))
     except HoneyHiveError as error:
         return _Ran(case=broken_by(error, item.config.name))
-    case = _case(replace(item, baseline=baseline), preparation, edge, python)
-    return _Ran(case=case, digest=_digest(item.run_file), baseline_file=baseline.path if baseline else None)
+
+
+def _run_each(
+    based: list[Prepared | _Ran], preparation: Preparation, edge: Edge, python: Path | None
+) -> Iterator[_Ran]:
+    stopped = any(_is_cancelled(item) for item in based if isinstance(item, _Ran))
+    for item in based:
+        if isinstance(item, _Ran):
+            yield item
+            continue
+        if stopped:
+            yield _Ran(case=_not_run(item))
+            continue
+        yield (ran := _run_one(item, preparation, edge, python))
+        stopped = _is_cancelled(ran)
+
+
+def _is_cancelled(ran: _Ran) -> bool:
+    return isinstance(ran.case, Broken) and ran.case.exit_code > Cancelled.first_exit_code
+
+
+def _run_one(item: Prepared, preparation: Preparation, edge: Edge, python: Path | None) -> _Ran:
+    case = _case(item, preparation, edge, python)
+    file = item.baseline.path if item.baseline else None
+    return _Ran(case=case, digest=_digest(item.run_file), baseline_file=file)
 
 
 def _digest(file: Path) -> str | None:

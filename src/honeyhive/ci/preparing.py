@@ -108,6 +108,9 @@ class Preparation:
         if not isinstance(dataset, Overlay):
             return
         base = self.around.base_name
+        if dataset.added:
+            text = f"adds {counted(dataset.added, 'row')} to {code(config.dataset)}: `min` and `max` judge them, too"
+            yield OwnGateChange(text=text, experiment=config.name)
         for verb, rows, so in (
             ("removes", dataset.removed, f"run all the same, as {base} has them"),
             ("edits", dataset.edited, f"run as {base} has them, too"),
@@ -157,7 +160,7 @@ class Preparation:
 
     def _not_of_the_base(self, name: str, path: Path) -> Chosen:
         place, head = self.around.in_repository(path), self.around.situation.commit
-        if place is None or head is None or self.around.repository.read(head, place) is None:
+        if place is None or (head is not None and not self.around.repository.leads_to(head, place)):
             return Chosen(file=relative(path, Path.cwd()), words="")  # git has never seen it: a step before us made it
         missing = f"`{name}` is new in this change: it judges the changes after it"
         return Chosen(file=None, words="", missing=missing)

@@ -64,6 +64,9 @@ PASSED_ON = [
 ]
 """The environment that the user's code sees without asking; `pass-env` names more."""
 
+_TOKENS = ("GITHUB_TOKEN", "INPUT_GITHUB-TOKEN", "INPUT_API-KEY", "HH_API_KEY", "HONEYHIVE_API_KEY")
+"""What stands in these is not passed on under another name either."""
+
 _MAX_ERROR = 64 * 1024
 
 
@@ -138,7 +141,8 @@ def run_in_child(  # noqa: PLR0913 - what to run and how, and the effects that t
 def child_environment(environ: Mapping[str, str], pass_env: Sequence[str]) -> dict[str, str]:
     """The part of the environment that the user's code may see."""
     names = {*PASSED_ON, *pass_env, *(name for name in environ if name.startswith("LC_"))}
-    return {name: environ[name] for name in names if name in environ}
+    tokens = {environ.get(name) for name in _TOKENS} - {None, ""}
+    return {name: environ[name] for name in names if name in environ and environ[name] not in tokens}
 
 
 def _written(rows: BaseRows, plan: Path) -> Path:

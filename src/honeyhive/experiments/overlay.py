@@ -52,6 +52,7 @@ class Overlay:
         self._edited: set[str] = set()
         self._hold_against(self._contents_of_changed())
         self.count = head.count + self.removed.count + self.edited.count
+        self.added = head.count - base.count + self.removed.count
 
     def __iter__(self) -> Iterator[Datapoint]:
         """Each datapoint, made when it is asked for; `index` counts through."""

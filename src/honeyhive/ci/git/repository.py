@@ -57,6 +57,15 @@ class Repository:
         """Remove the folder, and end what runs in it."""
         self._stack.close()
 
+    def begin_anew(self) -> None:
+        """Use none of our folders any more: code that ran since may have written into them what git obeys."""
+        self._stack.close()
+        self._stack = ExitStack()
+        self._commits.clear()
+        self._fetched.clear()
+        for name in ("_folder", "_own", "_history", "_ours", "_theirs"):
+            self.__dict__.pop(name, None)
+
     # --- commits -----------------------------------------------------------------------------------------------------
 
     def has(self, commit: str) -> bool:

@@ -94,7 +94,8 @@ class GitHub:
         return f"GitHub({self._line.connection.server_url!r}, {self.repository!r})"
 
     def __enter__(self) -> Self:
-        """Itself."""
+        """Itself, with all that a request takes in memory."""
+        self._line.prepare()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:

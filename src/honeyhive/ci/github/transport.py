@@ -6,6 +6,7 @@ import json
 import random
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
@@ -54,6 +55,15 @@ class GitHubTransport(Transport):
         """`transport` takes the place of the network in tests."""
         super().__init__(connection, retries=RETRIES, transport=transport)
         self._pause = pause
+
+    def prepare(self) -> None:
+        """Import and read now whatever a request takes: later the user's code may have been where that is loaded from.
+
+        Where no client can be made, the first request says why.
+        """
+        "localhost".encode("idna")  # sockets look for this codec when a name is first resolved
+        with suppress(ApiError), self._lent():
+            pass
 
     def send(self, call: Call[T]) -> T:
         """What the call comes to."""

@@ -147,6 +147,10 @@ def _of_policies(base: ConfigFile, own: ConfigFile) -> Iterator[_Change]:
         if before is not after:
             text = f"changes `{kebab(field)}` {before.value} → {after.value}; judged by {before.value}"
             yield _Change(text=text, path=(kebab(field),), loosens=after is Policy.WARN)
+    for name in own.pass_env:
+        if name not in base.pass_env:
+            text = f"adds {code(name)} to `pass-env`: its code sees that variable from the merge on"
+            yield _Change(text=text, path=("pass-env",), loosens=False)
     if base.store != own.store:
         before, after = (_plain(store or "the default") for store in (base.store, own.store))
         text = f"changes `store` {before} → {after}; {before} is used"

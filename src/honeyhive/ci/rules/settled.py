@@ -77,14 +77,15 @@ def by_base(inputs: Inputs, base: ConfigFile, own: WrittenConfig | None) -> Sett
     for experiment, of_one in found:
         name = f"{code(experiment.name)}: " if len(found) > 1 else ""
         changes += (replace(one, text=f"{name}{one.text}") for one in of_one)
-    if base.store is not None and inputs.store not in (None, base.store):
-        text = f"by an input, changes `store` to {code(inputs.store or '')}; {code(base.store)} is used"
+    if inputs.store not in (None, base.store):
+        used = code(base.store) if base.store else "the usual one"
+        text = f"by an input, changes `store` to {code(inputs.store or '')}; {used} is used"
         changes.append(OwnGateChange(text=text, loosens=True))
     return Settled(
         config=config,
         experiments=experiments,
         policies=Policies(**policies),
-        store=base.store or inputs.store,
+        store=base.store,
         own_gate=of_experiments(changes, (experiment.name for experiment in experiments)),
     )
 

@@ -21,7 +21,7 @@ from honeyhive.gate.verdict import Policy
 _UNDER_TEST = ("function", "dataset", "inputs", "ground_truth", "id", "max_workers", "timeout")
 """What an experiment tries out, and how fast: the change's own affair."""
 
-_SURROUNDINGS = ("install", "python_version", "python_path", "pass_env", "time_limit")
+_SURROUNDINGS = ("install", "python_version", "python_path", "time_limit")
 """What the code of the change needs to run."""
 
 _MUST_PASS = Rule.MUST_PASS.value
@@ -77,13 +77,13 @@ def tightened(judged: ExperimentConfig, given: Mapping[str, Any]) -> tuple[Exper
         update["repeats"] = max(judged.repeats, given["repeats"])
         if given["repeats"] < judged.repeats:
             refused.append(f"lowers `repeats` {judged.repeats} → {given['repeats']}; judged by {judged.repeats}")
-    # To hold it against nothing, or to run it at other times alone, is never stricter.
-    if "baseline" in given and given["baseline"] != (judged.baseline or "auto"):
-        if judged.baseline is None and given["baseline"] != "none":
-            update["baseline"] = given["baseline"]
-        else:
-            before, after = code(judged.baseline or "auto"), code(given["baseline"])
-            refused.append(f"changes `baseline` {before} → {after}; judged by {before}")
+    # To hold it against nothing, against a run of the change's own choice, or to run it at other times alone, is never
+    # stricter; to run the base again is no looser than to take the run that it has.
+    if judged.baseline is None and given.get("baseline") == "rerun":
+        update["baseline"] = "rerun"
+    elif "baseline" in given and given["baseline"] != (judged.baseline or "auto"):
+        before, after = code(judged.baseline or "auto"), code(given["baseline"])
+        refused.append(f"changes `baseline` {before} → {after}; judged by {before}")
     if "paths" in given and given["paths"] != judged.paths:
         refused.append("gives other `paths` than the base; those of the base hold")
     if "thresholds" in given:

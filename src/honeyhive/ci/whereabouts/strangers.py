@@ -33,27 +33,27 @@ def refuse_strangers(told: Told, commit: str | None, *, is_dirty: bool | None, a
                 " check out and run may be anybody's",
                 hint=f"{_WAY_OUT}; `allow-pull-request-target` runs the base branch's own code there",
             )
-        _only_our_commit(told, commit)
-        if is_dirty is not False:
-            raise ConfigError(
-                "files of the checkout differ from its commit, or may do, and pull_request_target runs nothing that"
-                " may be the pull request's",
-                hint=_WAY_OUT,
-            )
+        _only_our_commit(told, commit, is_dirty)
     elif event == "workflow_run":
         if _is_strangers_run(told):
-            _only_our_commit(told, commit)
+            _only_our_commit(told, commit, is_dirty)
     elif event not in REQUESTS | _FROM_INSIDE:
-        _only_our_commit(told, commit)
+        _only_our_commit(told, commit, is_dirty)
 
 
-def _only_our_commit(told: Told, commit: str | None) -> None:
+def _only_our_commit(told: Told, commit: str | None, is_dirty: bool | None) -> None:
     if commit is None or commit != told.sha:
         checked_out = "nothing that git can read" if commit is None else f"`{commit[:7]}`"
         raise ConfigError(
             f"{told.event or 'this event'} runs with a token that may write, so that only the commit that it is for,"
             f" `{(told.sha or 'unknown')[:7]}`, may be run; what is checked out is {checked_out}",
             hint=f"leave `ref` of actions/checkout away, or {_WAY_OUT}",
+        )
+    if is_dirty is not False:
+        raise ConfigError(
+            f"files of the checkout differ from its commit, or may do, and {told.event or 'this event'} runs nothing"
+            " that may be a stranger's",
+            hint=_WAY_OUT,
         )
 
 

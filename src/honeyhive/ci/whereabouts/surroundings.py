@@ -98,7 +98,15 @@ class Surroundings:
         """What the base has at a path of the workspace; `None` where it has nothing there."""
         place = self.in_repository(path)
         commit = self.base_commit
-        return self.repository.read(commit, place) if place is not None and commit is not None else None
+        if place is None or commit is None:
+            return None
+        found = self.repository.read(commit, place)
+        if found is None and self.repository.leads_to(commit, place):
+            raise RepositoryError(
+                f"{place} of {self.base_name} is reached by a link or a submodule, or is a folder",
+                hint="what judges a change has to be a file of the repository: put the file itself there",
+            )
+        return found
 
     def in_repository(self, path: Path) -> str | None:
         """The path as git knows it; `None` where it is outside of the repository."""
