@@ -77,10 +77,12 @@ def test_a_clone_knows_its_commit_its_branch_and_the_default_branch(repo: Path, 
         default_commit=main,
         is_dirty=False,
         has_changes=False,
+        is_pristine=True,
     )
 
     (clone / "README").write_text("changed")
-    assert read_checkout(clone).is_dirty is True
+    found = read_checkout(clone)
+    assert (found.is_dirty, found.is_pristine) == (True, False)
 
 
 def test_a_checkout_of_depth_1_still_names_the_parents_of_its_test_merge(repo: Path, tmp_path: Path) -> None:
@@ -93,7 +95,8 @@ def test_a_checkout_of_depth_1_still_names_the_parents_of_its_test_merge(repo: P
     cut = subprocess.run(["git", "rev-parse", "HEAD^"], cwd=place, capture_output=True, check=False)
     assert cut.returncode != 0
 
-    assert read_checkout(place) == Checkout(commit=merge, parents=(main, head), is_dirty=False, has_changes=False)
+    expected = Checkout(commit=merge, parents=(main, head), is_dirty=False, has_changes=False, is_pristine=True)
+    assert read_checkout(place) == expected
     told = provenance(place, {"GITHUB_REF": "refs/pull/1/merge", "GITHUB_SHA": merge})
     assert (told["base_sha"], told["head_sha"], told["pr_number"]) == (main, head, 1)
 
@@ -101,10 +104,29 @@ def test_a_checkout_of_depth_1_still_names_the_parents_of_its_test_merge(repo: P
 def test_a_file_that_git_does_not_know_is_no_change_of_the_commit(repo: Path) -> None:
     (repo / "left-by-a-step").write_text("x")
     found = read_checkout(repo)
-    assert (found.is_dirty, found.has_changes) == (True, False)
+    assert (found.is_dirty, found.has_changes, found.is_pristine) == (True, False, False)
     known = next(path for path in repo.iterdir() if path.is_file() and path.name != "left-by-a-step")
     known.write_text("other")
     assert read_checkout(repo).has_changes is True
+
+
+@pytest.mark.parametrize("name", ["__pycache__/bot.cpython-313.pyc", "build/deep/down/left", "secret.env"])
+def test_what_git_ignores_is_something_besides_the_commit(repo: Path, name: str) -> None:
+    (repo / ".gitignore").write_text("__pycache__/\nbuild/deep/\n*.env\n")
+    git(repo, "add", ".gitignore")
+    git(repo, "commit", "-q", "-m", "Ignore")
+    assert read_checkout(repo).is_pristine is True
+    (repo / name).parent.mkdir(parents=True, exist_ok=True)
+    (repo / name).write_text("x")
+    found = read_checkout(repo)
+    assert (found.is_dirty, found.has_changes, found.is_pristine) == (False, False, False)
+
+
+def test_what_only_the_clone_is_told_to_ignore_is_something_besides_the_commit_as_well(repo: Path) -> None:
+    (repo / ".git" / "info").mkdir(exist_ok=True)
+    (repo / ".git" / "info" / "exclude").write_text("left\n")
+    (repo / "left").write_text("x")
+    assert read_checkout(repo).is_pristine is False
 
 
 def test_a_directory_in_it_is_read_as_the_repository_around(repo: Path) -> None:

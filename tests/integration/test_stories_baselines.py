@@ -37,7 +37,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bees]:
 
 @pytest.fixture
 def bees(running: Bees) -> Iterator[Bees]:
-    """Of the hundred numbers main doubles sixty rightly and its run is kept; pull request 7 is worse."""
+    """Of the hundred numbers main doubles sixty rightly and its first run is kept; pull request 7 is worse."""
     yield running
     assert running.server.violations == []
 
@@ -99,8 +99,7 @@ def by_hand(bees: Bees, number: int, baseline: str) -> Step:
 
 
 def test_a_baseline_may_be_named_by_its_run_its_commit_a_branch_or_a_tag(bees: Bees) -> None:
-    commit = bees.work.git("rev-parse", "main")
-    run_id = json.loads((bees.folder / "run.jsonl").read_text("utf-8").splitlines()[0])["run_id"]
+    commit, run_id = entry(bees).commit, entry(bees).run_id
     bees.work.git("tag", "v1", commit)
     bees.work.publish(bees.repo, "refs/tags/v1")
     for name in (run_id, run_id[:8], commit, commit[:8], "main", "v1"):
@@ -119,10 +118,11 @@ def test_a_name_of_nothing_is_wrong_input(bees: Bees) -> None:
 def entry(bees: Bees) -> Entry:
     """The run of main as an entry of a store."""
     content = (bees.folder / "run.jsonl").read_bytes()
+    header = json.loads(content.splitlines()[0])
     return Entry(
         experiment="doubling",
-        commit=bees.work.git("rev-parse", "main"),
-        run_id=json.loads(content.splitlines()[0])["run_id"],
+        commit=header["git"]["commit_hash"],
+        run_id=header["run_id"],
         sha256=sha256(content).hexdigest(),
         size=len(content),
         event="push",
@@ -140,48 +140,65 @@ def test_machines_that_share_a_folder_share_the_runs_in_it(alone: Bees, tmp_path
     assert alone.repo.bare.commit("honeyhive-runs") is None
 
 
+def held_against(bees: Bees, number: int, store: str) -> Step:
+    """The gate of a pull request that is worse, where main keeps its runs in this store."""
+    bees.on_main()
+    bees.commit("Keep the runs elsewhere", config(store=store))
+    bees.propose(number, app(40))
+    return proposed(bees, number)
+
+
 @pytest.mark.parametrize("place", ["store", "store/", ".", "./app.py", "store/../store", "link/runs"])
 def test_a_folder_that_the_change_may_have_filled_is_no_store(bees: Bees, place: str) -> None:
-    if 8 not in bees.repo.pulls:
-        bees.on_main()
-        bees.branch("change-8")
-        (bees.work.folder / "link").symlink_to("store")
-        bees.commit("A change", app(40), {"store/runs/mine.jsonl": "{}\n"})
-        bees.open(8, "change-8")
-    step = proposed(bees, 8, store=f"file:{place}")
+    number = next(number for number in range(20, 40) if number not in bees.repo.pulls)
+    bees.on_main()
+    bees.commit("Keep the runs here", config(store=f"file:{place}"))
+    bees.branch(f"change-{number}")
+    (bees.work.folder / "link").symlink_to("store")
+    bees.commit("A change", app(40), {"store/runs/mine.jsonl": "{}\n"})
+    bees.open(number, f"change-{number}")
+    step = proposed(bees, number)
     assert step.exit_code == 2, step.log
     assert "a change could bring its own baseline" in step.errors[0]
     assert "100 of 100" not in step.log
 
 
 def test_a_folder_that_git_does_not_know_is_one(bees: Bees) -> None:
-    step = proposed(bees, store="file:elsewhere/runs")
+    step = held_against(bees, 40, "file:elsewhere/runs")
     assert (step.exit_code, step.outputs["verdict"]) == (0, "undecided"), step.log
     assert "There is no run of `doubling` in `file:elsewhere/runs` yet" in step.log
 
 
 def test_the_run_of_main_is_one_whoever_has_put_it_there(bees: Bees, tmp_path: Path) -> None:
     FolderStore(tmp_path / "runs").save(bees.folder / "run.jsonl", entry(bees))
-    assert_worse(proposed(bees, store=f"file:{tmp_path / 'runs'}"))
+    assert_worse(held_against(bees, 41, f"file:{tmp_path / 'runs'}"))
 
 
 @pytest.mark.parametrize(
-    ("change", "why"),
+    ("number", "change", "why"),
     [
-        (lambda made: replace(made, is_fork=True), "from a fork"),
-        (lambda made: replace(made, repository_id=99), "from another repository"),
-        (lambda made: replace(made, event="pull_request"), "made by `pull_request`"),
-        (lambda made: replace(made, event="local"), "made by `local`"),
+        (50, lambda made: replace(made, is_fork=True), "from a fork"),
+        (51, lambda made: replace(made, repository_id=99), "from another repository"),
+        (52, lambda made: replace(made, event="pull_request"), "made by `pull_request`"),
+        (53, lambda made: replace(made, event="local"), "made by `local`"),
     ],
     ids=["of a fork", "of another repository", "of a pull request", "of somebody's machine"],
 )
 def test_a_run_that_is_not_of_this_repositorys_main_is_no_baseline(
-    bees: Bees, tmp_path: Path, change: Callable[[Entry], Entry], why: str
+    bees: Bees, tmp_path: Path, number: int, change: Callable[[Entry], Entry], why: str
 ) -> None:
     FolderStore(tmp_path / "runs").save(bees.folder / "run.jsonl", change(entry(bees)))
-    step = proposed(bees, store=f"file:{tmp_path / 'runs'}")
+    step = held_against(bees, number, f"file:{tmp_path / 'runs'}")
     assert (step.exit_code, step.outputs["verdict"]) == (0, "undecided"), step.log
     assert why in step.log
+
+
+@pytest.mark.parametrize("named", ["git:elsewhere", "file:elsewhere"])
+def test_an_input_names_no_other_store_where_the_base_judges(bees: Bees, named: str) -> None:
+    bees.on_main()
+    bees.commit("Keep the runs where they are usually kept", config())
+    step = proposed(bees, store=named)
+    assert_worse(step, f"this change by an input, changes `store` to `{named}`; the usual one is used")
 
 
 def test_a_kept_run_that_somebody_has_changed_decides_nothing(alone: Bees, tmp_path: Path) -> None:

@@ -91,7 +91,7 @@ def test_the_outputs_of_the_action_are_those_that_the_gate_writes(tmp_path: Path
     broken = Broken(experiment="qa", title="Broken run", message="no outcome", exit_code=3)
     config = ExperimentConfig(name="qa", function="app:answer", dataset="qa.jsonl")
     judged = Judged(config=config, finding=broken, folder=tmp_path, run_file=tmp_path / "run.jsonl", baseline_file=None)
-    written = outputs([judged], Edge(environ={}, echo=print, report_dir=tmp_path))
+    written = outputs([judged], Edge(environ={}, echo=print, report_dir=tmp_path), exit_code=0)
     assert ACTION["outputs"].keys() == written.keys()
 
 

@@ -64,7 +64,8 @@ Columns = Annotated[
 ]
 Count = Annotated[int, Field(ge=1, strict=True)]
 Thresholds = Annotated[dict[str, Any], WithJsonSchema({"type": "object", "additionalProperties": RULES_SCHEMA})]
-ExperimentName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
+ExperimentName = Annotated[str, Field(pattern=NAME_PATTERN)]
 
 
 def kebab(name: str) -> str:

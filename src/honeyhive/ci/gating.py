@@ -16,18 +16,20 @@ from honeyhive.ci.conclusion import Conclusion, conclude, overall
 from honeyhive.ci.config import ConfigFile
 from honeyhive.ci.edge import Edge
 from honeyhive.ci.github.checks import Check, check_run, conclusion_of, summary_of
+from honeyhive.ci.inputs import Inputs, read_inputs
+from honeyhive.ci.keeping import keep
 from honeyhive.ci.pipeline import Judged, run_gate
 from honeyhive.ci.preparing import Preparation
 from honeyhive.ci.publish import command_files_kept
 from honeyhive.ci.reporting import COMMENT, REPORT_DIR
 from honeyhive.ci.rows import relative
-from honeyhive.ci.settings import Settings, load_settings, read_inputs
+from honeyhive.ci.settings import Settings, load_settings
 from honeyhive.ci.storing import store_of
 from honeyhive.ci.telling import run_url
 from honeyhive.ci.whereabouts.situation import Kind
 from honeyhive.ci.whereabouts.surroundings import Surroundings, look_around
 from honeyhive.documents import neutralise
-from honeyhive.errors import HoneyHiveError
+from honeyhive.errors import Cancelled, HoneyHiveError
 
 
 def gate(
@@ -37,31 +39,46 @@ def gate(
 
     Raises what keeps it from beginning; an earlier gate's report is gone by then.
     """
+    try:
+        inputs = read_inputs(given, environ)
+    except HoneyHiveError:
+        telling.clear(directory / (given.get("working-directory") or "") / REPORT_DIR)
+        raise
+    report_dir = directory / (inputs.working_directory or "") / REPORT_DIR
     with ExitStack() as stack:
         try:
-            preparation, edge = _begun(stack, given, environ, directory, echo)
+            around = stack.enter_context(look_around(inputs, environ, directory))
         except HoneyHiveError:
-            telling.clear(directory / (given.get("working-directory") or "") / REPORT_DIR)
+            telling.clear(report_dir)
+            raise
+        edge = Edge(environ=environ, echo=echo, report_dir=around.directory / REPORT_DIR)
+        try:
+            preparation = _begun(inputs, around, given, edge=edge, directory=directory)
+        except Cancelled:
+            raise
+        except HoneyHiveError as error:
+            telling.clear(report_dir)
+            _tell_why_not(error, inputs, around, edge)
             raise
         return _gated(preparation, edge)
 
 
 def _begun(
-    stack: ExitStack,
-    given: Mapping[str, Any],
-    environ: Mapping[str, str],
-    directory: Path,
-    echo: Callable[[str], None],
-) -> tuple[Preparation, Edge]:
-    inputs = read_inputs(given, environ)
-    around = stack.enter_context(look_around(inputs, environ, directory))
-    settings = load_settings(given, environ, directory=directory, base=around.rules)
+    inputs: Inputs, around: Surroundings, given: Mapping[str, Any], *, edge: Edge, directory: Path
+) -> Preparation:
+    settings = load_settings(given, edge.environ, directory=directory, base=around.rules)
     for line in opening_lines(settings, around):
-        echo(neutralise(line))
-    edge = Edge(environ=environ, echo=echo, report_dir=settings.directory / REPORT_DIR)
+        edge.echo(neutralise(line))
     telling.begin(settings, edge.report_dir)
-    store = store_of(settings.store, inputs, around, environ)
-    return Preparation(settings=settings, around=around, store=store, now=datetime.now(UTC)), edge
+    store = store_of(settings.store, inputs, around, edge.environ)
+    platform.prepare(settings, edge.environ)
+    return Preparation(settings=settings, around=around, store=store, now=datetime.now(UTC))
+
+
+def _tell_why_not(error: HoneyHiveError, inputs: Inputs, around: Surroundings, edge: Edge) -> None:
+    told = telling.tell_why_not(error, inputs, around, edge)
+    for line in (*told.lines, *(f"warning: {problem}" for problem in told.problems)):
+        edge.echo(neutralise(line))
 
 
 def _gated(preparation: Preparation, edge: Edge) -> Conclusion:
@@ -72,18 +89,23 @@ def _gated(preparation: Preparation, edge: Edge) -> Conclusion:
         preparation.around.repository.begin_anew()
         report, told = telling.tell(judged, preparation, edge)
         sent = platform.send(judged, settings, edge)
-        kept = telling.keep(judged, preparation)
+        kept = keep(judged, preparation)
         problems = [*told.problems, *sent, *kept.problems]
         places = _places(judged, preparation)
-        found = conclude(judged, settings.policies, problems, strict=settings.strict_reporting, places=places)
+
+        def concluded() -> Conclusion:
+            strict = settings.strict_reporting
+            return conclude(judged, settings.policies, problems, strict=strict, places=places)
+
+        code = concluded().exit_code
+        last = telling.attempted(lambda: telling.write_outputs(judged, edge, exit_code=code, comment_url=told.url))
+        problems += [last] if last else []
         if check is not None:
-            ended = conclusion_of(overall(judged), found.exit_code)
-            title = " ".join(found.lines[0].split())
+            ended = conclusion_of(overall(judged), concluded().exit_code)
+            title = " ".join(concluded().lines[0].split())
             check.conclude(ended, title=title, summary=summary_of(report), annotations=places)
-    if check is not None and check.problems:
-        problems = [*problems, *check.problems]
-        found = conclude(judged, settings.policies, problems, strict=settings.strict_reporting, places=places)
-    place = relative(edge.report_dir / COMMENT, Path.cwd())
+    problems += check.problems if check is not None else []
+    found, place = concluded(), relative(edge.report_dir / COMMENT, Path.cwd())
     return replace(found, lines=(*found.lines, *told.lines, *kept.lines, f"report: {place}"))
 
 

@@ -26,8 +26,11 @@ def given(flags: dict[str, Any]) -> dict[str, Any]:
     return {name.replace("_", "-"): value for name, value in flags.items() if value not in (None, ())}
 
 
+_config = click.option(
+    "--config", metavar="FILE", help="The configuration file.  [default: honeyhive.yml where it exists]"
+)
 configuration = _options(
-    click.option("--config", metavar="FILE", help="The configuration file.  [default: honeyhive.yml where it exists]"),
+    _config,
     click.option(
         "--experiment", multiple=True, metavar="NAME", help="Which experiment; without a file, what to call it."
     ),
@@ -102,10 +105,11 @@ github = _options(
     ),
 )
 stored = _options(
-    configuration,
+    _config,
     store,
     token,
     click.option("--working-directory", metavar="DIR", help="Where everything is relative to.  [default: here]"),
     platform,
 )
 """For commands that look after the runs in a store."""
+of_experiment = click.option("--experiment", metavar="NAME", help="Those of one experiment alone.")

@@ -18,7 +18,7 @@ from honeyhive.ci.rules.own_gate import OwnGateChange
 from honeyhive.ci.settings import Settings
 from honeyhive.ci.worker import run_in_child
 from honeyhive.documents import neutralise, yaml_scalar
-from honeyhive.errors import Cancelled, ConfigError, HoneyHiveError, RunFileError
+from honeyhive.errors import Cancelled, ConfigError, HoneyHiveError, InputError, RunFileError
 from honeyhive.experiments.beside import open_beside
 from honeyhive.gate.broken import Broken, Finding, Skipped, broken_by
 from honeyhive.gate.comparison import Comparison, compare
@@ -79,7 +79,7 @@ def run_gate(preparation: Preparation, edge: Edge) -> tuple[Judged, ...]:
     ]
     ran = _ran(prepared, preparation, edge)
     verdicts = iter(judge([one.case for one in ran if isinstance(one.case, Case)]))
-    findings = [next(verdicts) if isinstance(one.case, Case) else one.case for one in ran]
+    findings = [next(verdicts) if isinstance(one.case, Case) else _with_way_out(one.case, preparation) for one in ran]
     return tuple(
         Judged(
             config=config,
@@ -95,6 +95,18 @@ def run_gate(preparation: Preparation, edge: Edge) -> tuple[Judged, ...]:
             settings.experiments, prepared, ran, folders, findings, strict=True
         )
     )
+
+
+def _with_way_out(finding: Broken | Skipped, preparation: Preparation) -> Broken | Skipped:
+    """What the base still asks for may be what the change has removed: the error alone would not say what to do."""
+    changes = preparation.settings.own_gate
+    if not isinstance(finding, Broken) or finding.exit_code != InputError.exit_code:
+        return finding
+    if not any(change.loosens and change.experiment == finding.experiment for change in changes):
+        return finding
+    base = preparation.around.base_name
+    way_out = f"{base} still asks for it: keep it in this change and remove it in the next, or let a maintainer merge"
+    return replace(finding, hint=f"{finding.hint}; {way_out}" if finding.hint else way_out)
 
 
 def _ran(prepared: Sequence[Prepared | Skipped | Broken], preparation: Preparation, edge: Edge) -> list[_Ran]:
@@ -238,6 +250,7 @@ def _case(item: Prepared, preparation: Preparation, edge: Edge, python: Path | N
             commit=preparation.around.situation.head,
             baseline_commit=preparation.around.base_commit if item.reruns else None,
             baseline_branch=_branch_of(item, preparation),
+            judged_by_base=preparation.around.situation.judged_by_base,
             warnings=(*case.warnings, *item.notes),
         )
     except Cancelled as error:

@@ -144,21 +144,40 @@ def following(
         lines.append(f"not everything was sent ({delivered.reason}): `{command}` sends the rest")
 
 
+def prepare(settings: Settings, environ: Mapping[str, str]) -> None:
+    """Load now what `send` takes, where there is a key: later the user's code may have been where that is loaded from.
+
+    What keeps anything from being sent, `send` tells.
+    """
+    try:
+        client = _client_of(settings, environ)
+    except InputError:
+        return
+    if client is None:
+        return
+    from honeyhive.api.loading import load  # noqa: PLC0415 - see its import for types
+    from honeyhive.experiments.platform import delivery  # noqa: F401, PLC0415 - loaded is all that it is to be
+
+    load(client.connection)
+
+
 def send(judged: Sequence[Judged], settings: Settings, edge: Edge) -> list[ReportingError]:
     """Send the runs of a gate, where there is a key; what could not be told, which changes no verdict.
 
     The key stays in this process: the child that ran the user's code has never seen it.
     """
     try:
-        client = find_client(
-            edge.environ, api_key=settings.api_key, project=settings.project, server_url=settings.server_url
-        )
+        client = _client_of(settings, edge.environ)
     except InputError as error:
         return [ReportingError(f"the runs are not on HoneyHive: {error.message}", hint=error.hint)]
     if client is None:
         return []
     with client:
         return [problem for item in judged if (problem := _sent(item, client, edge)) is not None]
+
+
+def _client_of(settings: Settings, environ: Mapping[str, str]) -> HoneyHive | None:
+    return find_client(environ, api_key=settings.api_key, project=settings.project, server_url=settings.server_url)
 
 
 def _sent(item: Judged, client: HoneyHive, edge: Edge) -> ReportingError | None:
@@ -172,6 +191,8 @@ def _sent(item: Judged, client: HoneyHive, edge: Edge) -> ReportingError | None:
         return ReportingError(f"{name}: its run file was changed after it was judged, and is not sent to HoneyHive")
     try:
         delivered = upload_as(item.run_id, item.run_file, client, project=client.project)
+    except Cancelled:
+        raise
     except (OSError, HoneyHiveError) as error:
         return ReportingError(f"{name}: the run cannot be sent to HoneyHive: {error}")
     edge.echo(neutralise(f"{name}: {told(delivered)}"))

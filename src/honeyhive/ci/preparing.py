@@ -22,6 +22,7 @@ from honeyhive.ci.whereabouts.surroundings import Surroundings
 from honeyhive.experiments.dataset import Dataset
 from honeyhive.experiments.overlay import Overlay
 from honeyhive.gate.broken import Skipped
+from honeyhive.result import ERRORS
 
 _SELECTED_ON = (Kind.PULL_REQUEST, Kind.QUEUE, Kind.PUSH)
 """Where `paths` selects: everything runs by night, by hand and on a release."""
@@ -62,19 +63,17 @@ class Preparation:
         unconcerned = self._unconcerned(config, base)
         if unconcerned is not None:
             return unconcerned
-        rows = None if base is None else self._base_rows(base)
-        dataset = open_dataset(config, self.settings, base_rows=rows)
         chosen, edits = self._chosen(config)
-        unread = rows is not None and not isinstance(dataset, Overlay)
-        note = f"the dataset of {self.around.base_name} cannot be read: only the rows of this change were run"
+        rows = self._base_rows(base or config) if self.around.situation.judged_by_base else None
+        dataset = open_dataset(config, self.settings, base_rows=rows)
         return Prepared(
             config=config,
             dataset=dataset,
             base_rows=rows,
             baseline=read_baseline(chosen.file) if chosen.file else None,
             chosen=chosen,
-            notes=(*chosen.notes, *([note] if unread else [])),
-            own_gate=(*edits, *self._about_rows(config, dataset)),
+            notes=chosen.notes,
+            own_gate=(*edits, *self._about_rows(config, dataset, rows), *self._about_evaluators(config, chosen)),
             run_file=run_file,
             run_id=str(uuid.uuid4()),
             reruns=config.baseline == RERUN,
@@ -90,8 +89,16 @@ class Preparation:
             return None
         always = [self.around.config, config.dataset, *([base.dataset] if base else [])]
         places = [place for name in always if (place := self.around.in_repository(Path(name))) is not None]
-        found = is_relevant(self.around.changed, config.paths, places)
+        found = is_relevant(self._changed(config), config.paths, places)
         return None if found.relevant else Skipped(experiment=config.name, reason=found.reason)
+
+    def _changed(self, config: ExperimentConfig) -> tuple[str, ...] | None:
+        """What has changed: on a push since the last run that is kept, for a push before may have left none."""
+        around = self.around
+        if around.situation.kind is not Kind.PUSH:
+            return around.changed
+        entry, commit = self._chosen(config)[0].entry, around.situation.commit
+        return around.history.changed(entry.commit, commit) if entry is not None and commit is not None else None
 
     def _base_rows(self, base: ExperimentConfig) -> BaseRows | None:
         """The dataset of the base, in a file of ours; `None` where the base has none there."""
@@ -103,12 +110,18 @@ class Preparation:
         path.write_bytes(content)
         return BaseRows(path=path, columns=columns_of(base))
 
-    def _about_rows(self, config: ExperimentConfig, dataset: Dataset | Overlay) -> Iterator[OwnGateChange]:
+    def _about_rows(
+        self, config: ExperimentConfig, dataset: Dataset | Overlay, rows_of_base: BaseRows | None
+    ) -> Iterator[OwnGateChange]:
         """What the change does to rows that the base has."""
-        if not isinstance(dataset, Overlay):
-            return
         base = self.around.base_name
-        if dataset.added:
+        if not isinstance(dataset, Overlay):
+            if rows_of_base is not None:
+                text = f"is run on its own rows alone: {code(config.dataset)} of {base} cannot be read"
+                yield OwnGateChange(text=text, loosens=True, experiment=config.name)
+            return
+        bounded = any(rule.bounds for rule in config.parsed_thresholds() if rule.metric.name != ERRORS)
+        if dataset.added and bounded:
             text = f"adds {counted(dataset.added, 'row')} to {code(config.dataset)}: `min` and `max` judge them, too"
             yield OwnGateChange(text=text, experiment=config.name)
         for verb, rows, so in (
@@ -120,6 +133,22 @@ class Preparation:
                 named = ", ".join(code(name) for name in rows.ids) + (" …" if rows.count > len(rows.ids) else "")
                 text = f"{verb} {counted(rows.count, 'row')} of {code(config.dataset)} ({named}): {so}"
                 yield OwnGateChange(text=text, file=config.dataset, loosens=True, experiment=config.name)
+
+    def _about_evaluators(self, config: ExperimentConfig, chosen: Chosen) -> Iterator[OwnGateChange]:
+        """Which evaluators may be others than the base's, where there is no run that would tell."""
+        around = self.around
+        if not around.situation.judged_by_base or chosen.file is not None or config.baseline == RERUN:
+            return
+        for reference in config.evaluators:
+            for path in module_files(reference, self.settings):
+                before = around.base_file(path) if path.is_file() else None
+                if before is not None and before != path.read_bytes():
+                    name = relative(path, around.root)
+                    text = (
+                        f"edits {code(str(name))}, which has the evaluator {code(reference)}: there is no run that "
+                        "would tell whether it scores as before"
+                    )
+                    yield OwnGateChange(text=text, loosens=True, experiment=config.name)
 
     def _chosen(self, config: ExperimentConfig) -> tuple[Chosen, tuple[OwnGateChange, ...]]:
         """The baseline, and what the change does to it."""
@@ -136,7 +165,7 @@ class Preparation:
             situation=self.around.situation,
             store=self.store,
             history=self.around.history,
-            folder=self.around.folder / "baselines",
+            folder=self.around.folder / "baselines" / config.name,
             now=self.now,
         )
         return found, ()
@@ -149,7 +178,7 @@ class Preparation:
         content = self.around.base_file(path)
         if content is None:
             return self._not_of_the_base(name, path), ()
-        copy = self.around.folder / "baselines" / path.name
+        copy = self.around.folder / "baselines" / config.name / path.name
         copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_bytes(content)
         base = self.around.base_name
@@ -164,6 +193,14 @@ class Preparation:
             return Chosen(file=relative(path, Path.cwd()), words="")  # git has never seen it: a step before us made it
         missing = f"`{name}` is new in this change: it judges the changes after it"
         return Chosen(file=None, words="", missing=missing)
+
+
+def module_files(reference: str, settings: Settings) -> Iterator[Path]:
+    """Where the module of a `module:callable` may be, by its name."""
+    place = Path(*reference.partition(":")[0].split("."))
+    for folder in (".", *settings.python_path):
+        yield settings.directory / folder / place.with_suffix(".py")
+        yield settings.directory / folder / place / "__init__.py"
 
 
 def is_kept_in_a_store(config: ExperimentConfig) -> bool:

@@ -14,7 +14,9 @@ from honeyhive.ci.preparing import Preparation, Prepared
 from honeyhive.ci.rows import open_dataset
 from honeyhive.ci.runs import Baseline, read_baseline
 from honeyhive.ci.settings import Settings
+from honeyhive.ci.whereabouts.situation import Kind
 from honeyhive.ci.worker import run_in_child
+from honeyhive.documents import neutralise
 from honeyhive.errors import InputError, NoDecisionError, RunFileError
 from honeyhive.gate.broken import Broken
 
@@ -27,14 +29,14 @@ def rerun(item: Prepared, preparation: Preparation, edge: Edge) -> Baseline:
     The base is put into a folder of ours: the checkout stays as it is.
     """
     around = preparation.around
-    commit = around.base_commit
+    commit = around.release_before if around.situation.kind is Kind.RELEASE else around.base_commit
     if commit is None:
         raise NoDecisionError("there is no commit to run again", hint="`baseline: auto` takes a stored run")
     folder = around.folder / "rerun" / commit
     if not folder.exists():
         around.repository.export(commit, folder)
     directory = folder / around.directory.relative_to(around.root)
-    edge.echo(f"{item.config.name}: running {around.base_name} again, at {commit[:7]}")
+    edge.echo(neutralise(f"{item.config.name}: running {around.base_name} again, at {commit[:7]}"))
     try:
         config, settings = _of_the_base(item.config, preparation, directory)
         with users_python(settings, edge.environ, edge.echo) as python:

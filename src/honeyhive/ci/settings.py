@@ -57,14 +57,10 @@ class Settings:
     api_key: str | None = field(default=None, repr=False)
     project: str | None = None
     server_url: str | None = None
-    mode: Mode = Mode.GATE
     store: str | None = None
-    github_token: str | None = field(default=None, repr=False)
     comment: bool = True
-    comment_key: str = ""
     check_run: str | None = None
     strict_reporting: bool = False
-    allow_pull_request_target: bool = False
     own_gate: tuple[OwnGateChange, ...] = ()
     """What the change does to the rules that judge it, where those are the base's."""
 
@@ -112,14 +108,10 @@ def load_settings(
         api_key=inputs.api_key,
         project=inputs.project,
         server_url=inputs.server_url,
-        mode=inputs.mode or Mode.GATE,
         store=settled.store,
-        github_token=inputs.github_token or None,
         comment=inputs.comment is not False,
-        comment_key=inputs.comment_key or "",
         check_run=inputs.check_run or None,
         strict_reporting=bool(inputs.strict_reporting),
-        allow_pull_request_target=bool(inputs.allow_pull_request_target),
         own_gate=(without_base(config_name(inputs)),) if isinstance(base, NoConfig) else settled.own_gate,
     )
     _refuse_names(settings.pass_env)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote
 
-from honeyhive.ci.baselines.listing import entry_of
-from honeyhive.ci.conclusion import exit_code, overall
-from honeyhive.ci.config import ConfigFile
+from honeyhive.ci.conclusion import overall
+from honeyhive.ci.config import CONFIG_FILE, NAME_PATTERN, ConfigFile
 from honeyhive.ci.edge import Edge
 from honeyhive.ci.github.comments import post_comment
+from honeyhive.ci.inputs import Inputs
 from honeyhive.ci.pipeline import Judged, experiment_folder, run_file
-from honeyhive.ci.preparing import Preparation, is_kept_in_a_store
+from honeyhive.ci.preparing import Preparation
 from honeyhive.ci.publish import append_outputs, append_summary, write_file, write_json
 from honeyhive.ci.reporting import COMMENT, COMPARISON, finding_json, gather_evidence
 from honeyhive.ci.reports.folder import REPORT, write_report
@@ -22,9 +23,15 @@ from honeyhive.ci.reports.report import Origin, Report
 from honeyhive.ci.rows import relative
 from honeyhive.ci.settings import Settings
 from honeyhive.ci.whereabouts.situation import Kind, Situation
-from honeyhive.documents import neutralise
-from honeyhive.errors import HoneyHiveError, InputError, NoDecisionError, ReportingError, RunFileError, StoreError
-from honeyhive.gate.broken import Skipped
+from honeyhive.ci.whereabouts.surroundings import Surroundings
+from honeyhive.errors import (
+    Cancelled,
+    HoneyHiveError,
+    InputError,
+    ReportingError,
+    RunFileError,
+)
+from honeyhive.gate.broken import Skipped, broken_by
 from honeyhive.gate.report import Context, Dataset, Evidence, render
 from honeyhive.gate.verdict import Verdict
 from honeyhive.gate.verdict_json import prepare_to_read
@@ -42,6 +49,7 @@ class Told:
 
     problems: tuple[ReportingError, ...]
     lines: tuple[str, ...]
+    url: str = ""
 
 
 def begin(settings: Settings, report_dir: Path) -> None:
@@ -64,66 +72,74 @@ def clear(report_dir: Path, *folders: Path) -> None:
 
 
 def tell(judged: Sequence[Judged], preparation: Preparation, edge: Edge) -> tuple[Report, Told]:
-    """Tell all of it; each thing may fail alone, and none of them changes the verdict."""
-    teller = _Teller(judged, preparation, edge)
-    problems = [problem for step in teller.steps() if (problem := _attempted(step)) is not None]
-    return teller.report, Told(problems=tuple(problems), lines=tuple(teller.lines))
+    """Tell all of it but the outputs; each thing may fail alone, and none of them changes the verdict."""
+    # What can be said without the run files is said even if somebody takes them away.
+    teller = _Teller(
+        report_of(judged, preparation, {}), preparation.around, edge, comments=preparation.settings.comment
+    )
+
+    def add_evidence() -> None:
+        teller.report = report_of(judged, preparation, _evidence(judged))
+
+    files = [lambda item=item: write_json(item.folder / COMPARISON, finding_json(item.finding)) for item in judged]
+    return teller.report, teller.told([add_evidence, *files])
+
+
+def tell_why_not(error: HoneyHiveError, inputs: Inputs, around: Surroundings, edge: Edge) -> Told:
+    """Tell that the gate could not begin: what an earlier push was told must not stand there as the answer to this one.
+
+    The outputs are among it: there is nothing to come after it.
+    """
+    name = Path(around.config).name
+    finding = broken_by(error, name if re.fullmatch(NAME_PATTERN, name) else CONFIG_FILE)
+    context = _context(around.situation, judged_by=around.config)
+    report = Report(findings=(finding,), context=context, origin=_origin(around.situation))
+    teller = _Teller(report, around, edge, comments=inputs.comment is not False)
+    summary = json.dumps([finding_json(finding)], ensure_ascii=False)
+    outputs = {"verdict": "broken", "passed": "false", "summary": summary}
+    return teller.told([lambda: append_outputs(outputs, edge.environ)])
 
 
 class _Teller:
-    """The steps of telling, in their order, and what they have come to so far."""
+    """A report on its way to where it should be known; `report` may get its evidence meanwhile."""
 
-    def __init__(self, judged: Sequence[Judged], preparation: Preparation, edge: Edge) -> None:
-        self._judged = judged
-        self._preparation = preparation
-        self._situation = preparation.around.situation
+    def __init__(self, report: Report, around: Surroundings, edge: Edge, *, comments: bool) -> None:
+        self.report = report
+        self._around = around
         self._edge = edge
-        # What can be said without the run files is said even if somebody takes them away.
-        self.report = report_of(judged, preparation, {})
-        self.lines: list[str] = []
-        self.url = ""
+        self._comments = comments
+        self._lines: list[str] = []
+        self._url = ""
 
-    def steps(self) -> list[Callable[[], None]]:
-        folder = self._edge.report_dir
-        return [
-            self._add_evidence,
-            lambda: write_file(folder / COMMENT, self._text()),
-            *(
-                lambda item=item: write_json(item.folder / COMPARISON, finding_json(item.finding))
-                for item in self._judged
-            ),
-            self._write_report,
-            lambda: append_summary(self._text(), self._edge.environ),
-            self._comment,
-            lambda: append_outputs(outputs(self._judged, self._edge, self.url), self._edge.environ),
-        ]
-
-    def _write_report(self) -> None:
-        write_report(self.report, self._edge.report_dir)
+    def told(self, first: Sequence[Callable[[], None]]) -> Told:
+        """Do these steps `first`, then tell the report; what came of it."""
+        steps = [*first, self._write_comment, self._write_report, self._add_summary, self._comment]
+        problems = [problem for step in steps if (problem := attempted(step)) is not None]
+        return Told(problems=tuple(problems), lines=tuple(self._lines), url=self._url)
 
     def _text(self) -> str:
         return render(self.report.findings, evidence=self.report.evidence, context=self.report.context)
 
-    def _add_evidence(self) -> None:
-        evidence: _Evidence = {}
-        for item in self._judged:
-            if isinstance(item.finding, Verdict):
-                if not item.is_as_judged:
-                    raise _changed(item)
-                evidence[item.finding.experiment] = gather_evidence(item.finding, item.run_file, item.baseline_file)
-        self.report = report_of(self._judged, self._preparation, evidence)
+    def _write_comment(self) -> None:
+        write_file(self._edge.report_dir / COMMENT, self._text())
+
+    def _write_report(self) -> None:
+        write_report(self.report, self._edge.report_dir)
+
+    def _add_summary(self) -> None:
+        append_summary(self._text(), self._edge.environ)
 
     def _comment(self) -> None:
         """Comment on the pull request, where there is one and the token may."""
-        if not self._preparation.settings.comment or self._situation.kind is not Kind.PULL_REQUEST:
+        situation, github = self._around.situation, self._around.github
+        if not self._comments or situation.kind is not Kind.PULL_REQUEST:
             return
-        github = self._preparation.around.github
-        if self._situation.is_fork:
-            self.lines.append(
+        if situation.is_fork:
+            self._lines.append(
                 "no comment from here: the job of a fork has a token that may only read. The workflow with "
                 "`mode: publish` comments, see docs/github.md"
             )
-        elif self._situation.number is None:
+        elif situation.number is None:
             raise ReportingError(
                 "no comment: the event names no pull request", hint="set `comment: false` if none is due"
             )
@@ -131,42 +147,28 @@ class _Teller:
             raise ReportingError("no comment: there is no token", hint="give github-token, or set `comment: false`")
         else:
             nothing_new = all(isinstance(finding, Skipped) for finding in self.report.findings)
-            self.url = post_comment(self.report, github, create=not nothing_new, echo=self.lines.append)
-            if self.url:
-                self.lines.append(f"comment: {self.url}")
+            self._url = post_comment(self.report, github, create=not nothing_new, echo=self._lines.append)
+            if self._url:
+                self._lines.append(f"comment: {self._url}")
 
 
-def keep(judged: Sequence[Judged], preparation: Preparation) -> Told:
-    """Keep each run as the baseline of the changes to come, where this is what they start from."""
-    problems: list[ReportingError] = []
-    lines: list[str] = []
+def _evidence(judged: Sequence[Judged]) -> _Evidence:
+    """What the run files hold of the datapoints that the comment shows."""
+    evidence: _Evidence = {}
     for item in judged:
-        concerned = preparation.around.situation.saves and is_kept_in_a_store(item.config)
-        if concerned and isinstance(item.finding, Verdict):
-            try:
-                lines.append(_kept(item, preparation))
-            except StoreError as error:
-                problems.append(error)
-    return Told(problems=tuple(problems), lines=tuple(lines))
+        if isinstance(item.finding, Verdict):
+            if not item.is_as_judged:
+                raise changed(item)
+            evidence[item.finding.experiment] = gather_evidence(item.finding, item.run_file, item.baseline_file)
+    return evidence
 
 
-def _kept(item: Judged, preparation: Preparation) -> str:
-    """Keep one run, and say so; `StoreError` where that cannot be done."""
-    name, store = item.finding.experiment, preparation.store
-    try:
-        if not item.is_as_judged:
-            raise _changed(item)
-        entry = entry_of(item.run_file, preparation.around.situation, preparation.now)
-        store.save(item.run_file, entry)
-    except (InputError, NoDecisionError, RunFileError) as error:
-        message = f"{name}: the run is not saved as a baseline: {error.message}"
-        raise StoreError(message, hint=error.hint) from error
-    return neutralise(f"{name}: saved in {store.name} as the baseline of {entry.commit[:7]}")
-
-
-def _attempted(step: Callable[[], None]) -> ReportingError | None:
+def attempted(step: Callable[[], None]) -> ReportingError | None:
+    """Do it; what was in the way, as something that changes no verdict."""
     try:
         step()
+    except Cancelled:  # whoever stops the job has the last word
+        raise
     except ReportingError as error:
         return error
     except (OSError, InputError, RunFileError) as error:  # a run file may be another by now, or gone
@@ -176,7 +178,8 @@ def _attempted(step: Callable[[], None]) -> ReportingError | None:
     return None
 
 
-def _changed(item: Judged) -> RunFileError:
+def changed(item: Judged) -> RunFileError:
+    """The run file is not what was judged."""
     return RunFileError("changed after it was judged", file=str(item.run_file), hint="see what writes to it")
 
 
@@ -185,21 +188,31 @@ def _changed(item: Judged) -> RunFileError:
 
 def report_of(judged: Sequence[Judged], preparation: Preparation, evidence: _Evidence) -> Report:
     """The report as one value."""
-    situation = preparation.around.situation
-    datasets = {item.finding.experiment: _dataset(item, preparation) for item in judged if item.config.dataset}
-    web, job = _web(situation), situation.job
+    settings, around = preparation.settings, preparation.around
     edits = (change for item in judged for change in item.own_gate)
-    context = Context(
-        judged_by=preparation.settings.config_file or "the flags given",
-        judged_at=preparation.around.base_name if isinstance(preparation.around.rules, ConfigFile) else None,
+    datasets = {item.finding.experiment: _dataset(item, preparation) for item in judged if item.config.dataset}
+    context = replace(
+        _context(around.situation, judged_by=settings.config_file or "the flags given"),
+        judged_at=around.base_name if isinstance(around.rules, ConfigFile) else None,
+        own_gate=tuple(change.text for change in (*settings.own_gate, *edits)),
         datasets=datasets,
+    )
+    return Report(
+        findings=tuple(item.finding for item in judged),
+        evidence=evidence,
+        context=context,
+        origin=_origin(around.situation),
+    )
+
+
+def _context(situation: Situation, *, judged_by: str) -> Context:
+    web, job = _web(situation), situation.job
+    return Context(
+        judged_by=judged_by,
         commit_url=f"{web}/commit/" if web else None,
         report_url=run_url(situation),
         attempt=job.attempt if job else None,
-        own_gate=tuple(change.text for change in (*preparation.settings.own_gate, *edits)),
     )
-    findings = tuple(item.finding for item in judged)
-    return Report(findings=findings, evidence=evidence, context=context, origin=_origin(situation))
 
 
 def _origin(situation: Situation) -> Origin:
@@ -239,14 +252,14 @@ def _dataset(item: Judged, preparation: Preparation) -> Dataset:
     return Dataset(path=place or item.config.dataset, line_url=line_url)
 
 
-def outputs(judged: Sequence[Judged], edge: Edge, comment_url: str = "") -> dict[str, str]:
-    """The outputs of the action."""
+def outputs(judged: Sequence[Judged], edge: Edge, *, exit_code: int, comment_url: str = "") -> dict[str, str]:
+    """The outputs of the action, for a job that ends with this code."""
     summary = json.dumps([finding_json(item.finding) for item in judged], ensure_ascii=False, allow_nan=False)
     if len(summary) > SUMMARY_OUTPUT:
         summary = json.dumps([finding_json(item.finding) | {"changes": []} for item in judged], ensure_ascii=False)
     values = {
         "verdict": overall(judged),
-        "passed": "true" if exit_code(judged) == 0 else "false",
+        "passed": "true" if exit_code == 0 else "false",
         "summary": summary,
         "report-dir": _for_the_next_step(edge.report_dir, edge),
         "comment-url": comment_url,
@@ -259,6 +272,11 @@ def outputs(judged: Sequence[Judged], edge: Edge, comment_url: str = "") -> dict
         baseline = finding.baseline if isinstance(finding, Verdict) else None
         values["baseline-run-id"] = baseline.run_id if baseline is not None else ""
     return values
+
+
+def write_outputs(judged: Sequence[Judged], edge: Edge, *, exit_code: int, comment_url: str) -> None:
+    """Set the step's outputs."""
+    append_outputs(outputs(judged, edge, exit_code=exit_code, comment_url=comment_url), edge.environ)
 
 
 def _for_the_next_step(path: Path, edge: Edge) -> str:

@@ -41,16 +41,18 @@ def describe(
     return {name: fields[name] for name in FIELDS if name not in absent} | {"absent": absent}
 
 
-def has_changes(directory: Path, *, timeout: float = 30.0) -> bool | None:
+def has_changes(directory: Path, *, of_all: bool = False, timeout: float = 30.0) -> bool | None:
     """Whether files that git knows differ from the commit; `None` where that cannot be told.
 
-    What git does not know is left out: a step of CI leaves all sorts of files behind.
+    What git does not know is left out, for a step of CI leaves all sorts of files behind; with `of_all` it counts as
+    well, down to what git is told to ignore.
     """
     root = workspace_root(directory)
     git = find_git(root, timeout=timeout) if _holds_repository(root) else None
     if git is None:
         return None
-    found = _or_absent(_STATE_FIELDS, lambda: _state(git, _settings(git), (), untracked="no"))["is_dirty"]
+    options = ("--untracked-files=all", "--ignored=matching") if of_all else ("--untracked-files=no",)
+    found = _or_absent(_STATE_FIELDS, lambda: _state(git, _settings(git), (), options))["is_dirty"]
     return found if isinstance(found, bool) else None
 
 
@@ -146,9 +148,11 @@ def _settings(git: GitProcess) -> _Settings:
     return [(key, value) for key, _, value in entries]
 
 
-def _state(git: GitProcess, settings: _Settings, ours: Sequence[str], *, untracked: str = "normal") -> _Fields:
+def _state(
+    git: GitProcess, settings: _Settings, ours: Sequence[str], others: Sequence[str] = ("--untracked-files=normal",)
+) -> _Fields:
     filters = {key[7:].rpartition(".")[0] for key, _ in settings if key.startswith("filter.") and key.count(".") > 1}
-    options = ("--porcelain=v2", "-z", "--branch", "--no-ahead-behind", "--no-renames", f"--untracked-files={untracked}")
+    options = ("--porcelain=v2", "-z", "--branch", "--no-ahead-behind", "--no-renames", *others)
     overrides = [*_without_filters(filters)]
     answer = git.run("status", *options, "--ignore-submodules=all", "--", ".", *ours, overrides=overrides)
     # The last piece is empty, or torn where there was too much output.

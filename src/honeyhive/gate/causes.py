@@ -1,9 +1,11 @@
-"""Why a check has its reason, where the comparison tells more than the reason does: `cause_of()`."""
+"""What the comparison tells of a check that its reason does not: `cause_of()`, `by_known_evaluator()`."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from honeyhive.gate.aggregates import TOTAL, split
-from honeyhive.gate.checks import Cause, Check, Reason, Rule
+from honeyhive.gate.checks import Cause, Check, Reason, Rule, Status
 from honeyhive.gate.comparison import Comparison, MetricComparison
 from honeyhive.gate.metrics import Kind
 
@@ -14,6 +16,15 @@ def cause_of(check: Check, comparison: Comparison) -> Cause | None:
     if check.reason is Reason.MISSING_METRIC:
         return _of_missing(check, comparison, found)
     return _of_data(check, comparison, found)
+
+
+def by_known_evaluator(check: Check, comparison: Comparison) -> Check:
+    """The check; one that passes by an evaluator of the change's own making decides nothing, not even a bound."""
+    found = comparison.metrics.get(check.metric) or comparison.metrics.get(split(check.metric)[0])
+    bounds = check.rule in (Rule.MIN, Rule.MAX, Rule.MUST_PASS)
+    if bounds and check.status is Status.PASSED and found is not None and found.evaluator_changed:
+        return replace(check, status=Status.UNDECIDED, reason=Reason.NOT_COMPARABLE)
+    return check
 
 
 def _of_data(check: Check, comparison: Comparison, found: MetricComparison) -> Cause | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from honeyhive.gate import advice, warnings, words
-from honeyhive.gate.causes import cause_of
+from honeyhive.gate.causes import by_known_evaluator, cause_of
 from honeyhive.gate.checks import INCOMPARABLE, Check, Reason, Status
 from honeyhive.gate.comparison import Change, Comparison, MetricComparison, Removed
 from honeyhive.gate.markdown import NAME, one_line
@@ -123,7 +123,7 @@ class Case:
 
     `no_baseline` says why there is none. `commit` is the change's own where the code that ran is a merge of it, and
     `baseline_commit` and `baseline_branch` where the baseline comes from, as far as that is known better than by the
-    runs.
+    runs. `judged_by_base` is whether the change has to hold by the evaluators that the baseline was scored with.
     """
 
     experiment: str
@@ -135,6 +135,7 @@ class Case:
     commit: str | None = None
     baseline_commit: str | None = None
     baseline_branch: str | None = None
+    judged_by_base: bool = False
     warnings: tuple[str, ...] = ()
 
 
@@ -186,6 +187,8 @@ def _settled(case: Case) -> Iterator[Threshold]:
 
 def _verdict(case: Case, checks: Sequence[Check]) -> Verdict:
     seen = [name for name, found in case.comparison.metrics.items() if found.measured]
+    if case.judged_by_base:
+        checks = [by_known_evaluator(check, case.comparison) for check in checks]
     checks = [replace(check, cause=cause_of(check, case.comparison)) for check in checks]
     checks = [replace(c, message=words.message(c), advice=_advice(c, seen, case.no_baseline)) for c in checks]
     comparison = case.comparison

@@ -193,7 +193,7 @@ def test_a_release_is_held_against_the_release_before_it(ask: Asker) -> None:
 def test_the_first_release_is_held_against_the_nearest_commit(ask: Asker) -> None:
     found = ask(Memory([entry(9, tag="v1"), entry(8)]), here=situation(Kind.RELEASE, tag="v1", base=None))
     assert run_of(found) == entry(8).run_id
-    assert found.words.startswith("no release before it has a run: the nearest commit that has, 1 commit back, ")
+    assert found.words.startswith("no release in its history has a run, this is the nearest that has, 1 commit back, ")
 
 
 # --- poisoning -------------------------------------------------------------------------------------------------------
@@ -290,7 +290,11 @@ GIT_WAY = (
     ("store", "here", "way"),
     [
         ("git:honeyhive-runs", situation(), GIT_WAY),
-        ("git:honeyhive-runs", situation(Kind.PUSH, is_default_branch=True), "This run is saved in `git:honeyhive-runs`"),
+        (
+            "git:honeyhive-runs",
+            situation(Kind.PUSH, is_default_branch=True),
+            "This run is saved in `git:honeyhive-runs`",
+        ),
         ("git:honeyhive-runs", situation(Kind.RELEASE, tag="v1"), "This run is saved in `git:honeyhive-runs`"),
         ("file:runs", situation(), "saves its run in `runs`"),
         ("file:runs", situation(Kind.LOCAL), "`honeyhive run` on `main` makes the first"),
@@ -346,7 +350,9 @@ def test_outside_of_a_repository_there_is_nothing_before(ask: Asker) -> None:
     found = ask(Memory([entry(8)]), here=situation(Kind.LOCAL, base=None, commit=None))
     assert found.missing.startswith("Nobody can tell which commit this is. ")
     root = ask(Memory([entry(8)]), here=situation(Kind.PUSH, base=None, is_default_branch=True))
-    assert root.missing.startswith("Nothing tells of a commit before this one. This run is saved in `git:honeyhive-runs`")
+    assert root.missing.startswith(
+        "Nothing tells of a commit before this one. This run is saved in `git:honeyhive-runs`"
+    )
     apart = situation(Kind.LOCAL, base=Base(between=("main", HEAD), words="merge base"))
     assert ask(Memory([entry(8)]), here=apart).missing.startswith("main and 0909")
     assert "which commit" in ask(Memory([entry(8)]), here=situation(Kind.RELEASE, commit=None)).missing

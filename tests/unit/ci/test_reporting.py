@@ -20,7 +20,7 @@ from honeyhive.ci.edge import Edge
 from honeyhive.ci.pipeline import Judged, experiment_folder
 from honeyhive.ci.reporting import judge_files
 from honeyhive.ci.settings import Settings, load_settings
-from honeyhive.ci.telling import outputs, tell
+from honeyhive.ci.telling import outputs, tell, write_outputs
 from honeyhive.documents import load_yaml
 from honeyhive.errors import ConfigError, InputError, NoDecisionError, ReportingError, RunFileError
 from honeyhive.gate.broken import Broken, Finding
@@ -60,7 +60,9 @@ def judged(*findings: Finding, folder: Path = Path("report")) -> list[Judged]:
 
 def publish(found: list[Judged], settings: Settings, edge: Edge) -> list[ReportingError]:
     with preparation(settings.directory, settings=settings) as prepared:
-        return [*tell(found, prepared, edge)[1].problems]
+        _, told = tell(found, prepared, edge)
+    write_outputs(found, edge, exit_code=1, comment_url=told.url)
+    return [*told.problems]
 
 
 def edge(folder: Path, **environ: str) -> Edge:
@@ -176,7 +178,9 @@ def test_nothing_that_is_printed_is_a_command() -> None:
 
 
 def test_the_outputs_of_one_experiment_name_its_runs(tmp_path: Path) -> None:
-    found = outputs(judged(FAILED, folder=tmp_path / "report"), edge(tmp_path, GITHUB_WORKSPACE=str(tmp_path)))
+    found = outputs(
+        judged(FAILED, folder=tmp_path / "report"), edge(tmp_path, GITHUB_WORKSPACE=str(tmp_path)), exit_code=1
+    )
     assert (found["verdict"], found["passed"]) == ("failed", "false")
     assert (found["report-dir"], found["run-file"]) == ("report", "report/run.jsonl")
     assert FAILED.baseline
@@ -185,7 +189,7 @@ def test_the_outputs_of_one_experiment_name_its_runs(tmp_path: Path) -> None:
 
 
 def test_the_outputs_of_a_broken_experiment_say_how_far_it_got(tmp_path: Path) -> None:
-    found = outputs(judged(CRASHED, folder=tmp_path / "report"), edge(tmp_path))
+    found = outputs(judged(CRASHED, folder=tmp_path / "report"), edge(tmp_path), exit_code=1)
     assert (found["verdict"], found["passed"], found["run-id"], found["baseline-run-id"]) == ("broken", "false", "", "")
     (summary,) = json.loads(found["summary"])
     assert summary == {
@@ -201,14 +205,14 @@ def test_the_outputs_of_a_broken_experiment_say_how_far_it_got(tmp_path: Path) -
 
 
 def test_the_outputs_of_several_experiments_are_a_list(tmp_path: Path) -> None:
-    found = outputs(judged(FAILED, PASSED), edge(tmp_path))
+    found = outputs(judged(FAILED, PASSED), edge(tmp_path), exit_code=1)
     assert [item["verdict"] for item in json.loads(found["summary"])] == ["failed", "passed"]
     assert found.keys() == {"verdict", "passed", "summary", "report-dir", "comment-url"}
 
 
 def test_a_summary_that_a_job_could_not_hold_goes_without_its_changes(tmp_path: Path) -> None:
     many = verdict(regressed(), warnings=("x" * telling.SUMMARY_OUTPUT,), changes=())
-    (summary,) = json.loads(outputs(judged(many), edge(tmp_path))["summary"])
+    (summary,) = json.loads(outputs(judged(many), edge(tmp_path), exit_code=1)["summary"])
     assert summary["changes"] == []
     assert summary["checks"]
 

@@ -109,7 +109,7 @@ def test_policies_and_store_are_the_bases_and_what_code_needs_to_run_is_the_chan
     judged = judged_config(base, own)
     assert (judged.on_undecided, judged.on_incomparable, judged.store) == (Policy.FAIL, Policy.FAIL, "git:runs")
     assert (judged.install, judged.python_version, judged.python_path) == ("new.txt", "3.13", ("lib",))
-    assert (judged.pass_env, judged.time_limit) == (("KEY",), 300)
+    assert (judged.pass_env, judged.time_limit) == (("OTHER",), 300)
 
 
 def test_an_evaluator_called_like_one_of_the_base_does_not_take_its_place() -> None:

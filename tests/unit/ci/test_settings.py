@@ -307,8 +307,8 @@ def test_every_input_says_what_it_is(name: str) -> None:
 
 def test_where_nothing_is_said_it_comments_and_makes_no_check_run(tmp_path: Path) -> None:
     settings = load(tmp_path, FLAGS)
-    assert (settings.mode, settings.comment, settings.comment_key, settings.check_run) == (Mode.GATE, True, "", None)
-    assert (settings.strict_reporting, settings.allow_pull_request_target) == (False, False)
+    assert (settings.comment, settings.check_run) == (True, None)
+    assert settings.strict_reporting is False
     assert (settings.store, settings.github_token, settings.own_gate) == (None, None, ())
 
 
@@ -317,16 +317,12 @@ def test_what_is_told_where_can_be_said(tmp_path: Path) -> None:
         tmp_path,
         FLAGS,
         comment="False",
-        comment_key="py312",
         check_run="evals",
         strict_reporting=" true ",
-        allow_pull_request_target="TRUE",
         store="file:runs",
-        github_token="ghs_secret",
     )
-    assert (settings.comment, settings.comment_key, settings.check_run) == (False, "py312", "evals")
-    assert (settings.strict_reporting, settings.allow_pull_request_target) == (True, True)
-    assert (settings.store, settings.github_token) == ("file:runs", "ghs_secret")
+    assert (settings.comment, settings.check_run) == (False, "evals")
+    assert (settings.strict_reporting, settings.store) == (True, "file:runs")
 
 
 def test_no_token_and_no_key_is_ever_shown(tmp_path: Path) -> None:
@@ -453,8 +449,11 @@ def test_inputs_may_be_stricter_than_the_base_and_no_less(tmp_path: Path) -> Non
     assert experiment.thresholds == {"exact": {"min": 0.7}}
     assert (experiment.repeats, experiment.max_workers) == (2, 3)
     assert settings.policies == Policies(on_undecided=Policy.FAIL, on_missing_baseline=Policy.FAIL)
-    assert settings.store == "file:mine"
-    assert said(settings) == ["by an input, changes `on-undecided` fail → warn; judged by fail"]
+    assert settings.store is None
+    assert said(settings) == [
+        "by an input, changes `on-undecided` fail → warn; judged by fail",
+        "by an input, changes `store` to `file:mine`; the usual one is used",
+    ]
     assert judged(tmp_path, CONFIG, flags | {"thresholds": "exact: {min: 0}"}).experiments[0].thresholds == {
         "exact": {"min": 0.5}
     }

@@ -15,7 +15,7 @@ from honeyhive.errors import ConfigError
 
 HEAD, MAIN, MERGE, OLD, OTHER = ("a1" * 20, "b2" * 20, "c3" * 20, "d4" * 20, "e5" * 20)
 TEST_MERGE = Checkout(commit=MERGE, parents=(MAIN, HEAD), is_dirty=False)
-ON_MAIN = Checkout(commit=MAIN, parents=(OLD,), branch="main", is_dirty=False)
+ON_MAIN = Checkout(commit=MAIN, parents=(OLD,), branch="main", is_dirty=False, is_pristine=True)
 REPOSITORY = {"id": 17, "full_name": "honey/bees", "default_branch": "main"}
 JOB = {
     "GITHUB_ACTIONS": "true",
@@ -310,13 +310,14 @@ def test_where_it_is_allowed_pull_request_target_runs_the_base_branch_and_nothin
 @pytest.mark.parametrize(
     "checkout",
     [
-        Checkout(commit=HEAD, parents=(OLD,), is_dirty=False),
-        TEST_MERGE,
-        replace(ON_MAIN, is_dirty=True),
-        replace(ON_MAIN, is_dirty=None),
+        Checkout(commit=HEAD, parents=(OLD,), is_dirty=False, is_pristine=True),
+        replace(TEST_MERGE, is_pristine=True),
+        replace(ON_MAIN, is_dirty=True, is_pristine=False),
+        replace(ON_MAIN, is_pristine=False),
+        replace(ON_MAIN, is_pristine=None),
         Checkout(),
     ],
-    ids=["head", "test merge", "dirty", "perhaps dirty", "nothing"],
+    ids=["head", "test merge", "dirty", "ignored files", "perhaps dirty", "nothing"],
 )
 def test_what_may_be_the_pull_requests_is_refused_on_pull_request_target(checkout: Checkout) -> None:
     with pytest.raises(ConfigError, match=r"may write|nothing that may be"):
@@ -360,6 +361,15 @@ def test_an_event_without_a_proper_name_is_none_to_trust() -> None:
     assert situation(job("Push!"), HERE, ON_MAIN).notes == ("GITHUB_EVENT_NAME has an unexpected form",)
     with pytest.raises(ConfigError, match="this event runs with a token"):
         situation(job("Push!"), HERE, Checkout(commit=HEAD))
+
+
+@pytest.mark.parametrize("action", ["deleted", "unpublished"])
+def test_of_a_release_that_was_taken_back_there_is_nothing_to_run(action: str) -> None:
+    environ, payload = job("release", "refs/tags/v1"), {"action": action, "release": {"tag_name": "v1"}, **HERE}
+    with pytest.raises(ConfigError, match="this release was taken back") as refused:
+        situation(environ, payload, ON_MAIN)
+    assert "types: [published]" in refused.value.hint
+    assert situation(environ, {**payload, "action": "edited"}, ON_MAIN).tag == "v1"
 
 
 @pytest.mark.parametrize("ref", ["refs/heads/side", "refs/tags/v1"])

@@ -190,7 +190,9 @@ class _Search:
             self._nearest(
                 start, [entry for entry in earlier if entry.tag], lambda entry: f"release {_name(entry.tag or '')}"
             )
-            or self._nearest(start, earlier, lambda _: "no release before it has a run: the nearest commit that has")
+            or self._nearest(
+                start, earlier, lambda _: "no release in its history has a run, this is the nearest that has"
+            )
             or self._none_from(start)
         )
 

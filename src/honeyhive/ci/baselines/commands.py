@@ -27,13 +27,13 @@ def baseline() -> None:
 
 
 @baseline.command(name="list")
+@options.of_experiment
 @options.stored
-def list_baselines(**flags: Any) -> None:
+def list_baselines(*, experiment: str | None, **flags: Any) -> None:
     """List the runs in the store, the newest first."""
     from honeyhive.ci.baselines.listing import list_lines
 
     with _stored(flags) as (store, around):
-        experiment = next(iter(flags["experiment"]), None)
         width = {"width": shutil.get_terminal_size().columns} if sys.stdout.isatty() else {}
         for line in list_lines(store, experiment, situation=around.situation, now=_now(), **width):
             say(line)
@@ -41,13 +41,13 @@ def list_baselines(**flags: Any) -> None:
 
 @baseline.command()
 @click.argument("which", metavar="COMMIT|RUN")
+@options.of_experiment
 @options.stored
-def show(*, which: str, **flags: Any) -> None:
+def show(*, which: str, experiment: str | None, **flags: Any) -> None:
     """Show one run: where it comes from, and its metrics."""
     from honeyhive.ci.baselines.listing import show_lines
 
     with _stored(flags) as (store, around):
-        experiment = next(iter(flags["experiment"]), None)
         for line in show_lines(store, which, experiment, folder=around.folder, now=_now()):
             say(line)
 

@@ -130,17 +130,16 @@ class History:
         return best, behind
 
     def _nearest_here(self, start: str, among: Collection[str]) -> Ancestor | None:
-        certain: int | None = None
-        for name, distance, is_here in _backwards(start, self._repository):
-            if certain is not None and distance > certain:
-                break
-            if name in among:
-                return Ancestor(commit=name, distance=distance)
-            if not is_here and certain is None:
-                certain = distance + 1  # what lies behind it is at least that far away
-        if certain is not None:
+        """Of those behind `start`, one that none of the others is after: a branch cut long ago is no short cut.
+
+        Not known where one that is not here could be nearer.
+        """
+        reach = self._reach(start)
+        best, behind = self._foremost({name: far for name, far in reach.distances.items() if name in among})
+        if not reach.edge <= behind:
             raise _Unknown(_NOT_HERE)
-        return None
+        nearest = min(best, key=lambda name: (reach.distances[name], name), default=None)
+        return None if nearest is None else Ancestor(commit=nearest, distance=reach.distances[nearest])
 
     def _reach(self, commit: str) -> _Reach:
         if commit not in self._reaches:

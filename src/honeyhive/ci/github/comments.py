@@ -25,6 +25,8 @@ from honeyhive.gate.comment import Section, compose, has_marker, is_overtaken, m
 from honeyhive.gate.markdown import one_line
 from honeyhive.gate.report import Context, part
 
+WORKFLOW_BOT = "github-actions[bot]"
+"""Who comments with the token of a workflow."""
 SETTLE = (1.0, 2.0)
 """Between which seconds a writer waits before it reads again; longer than anybody takes from reading to writing."""
 ROUNDS = 10
@@ -137,7 +139,7 @@ def is_ours(comment: Comment, login: str | None) -> bool:
         return False
     if login is not None:
         return comment.author == login
-    return comment.is_bot and comment.app is not None and comment.author == f"{comment.app}[bot]"
+    return comment.is_bot and comment.author == (f"{comment.app}[bot]" if comment.app else WORKFLOW_BOT)
 
 
 class _Posting:

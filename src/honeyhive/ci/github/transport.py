@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from importlib.metadata import version
 from itertools import count
 from typing import Any, TypeVar
@@ -97,7 +98,7 @@ class GitHubTransport(Transport):
             "Accept": MEDIA,
             "Accept-Encoding": "gzip, deflate",
             "Content-Type": "application/json",
-            "User-Agent": f"honeyhive/{version('honeyhive')}",
+            "User-Agent": f"honeyhive/{_version()}",
             "X-GitHub-Api-Version": API_VERSION,
         }
         client.headers = httpx.Headers(own)
@@ -190,6 +191,11 @@ class GitHubTransport(Transport):
             return True
         looked = self._attempt(Call(method="GET", path=repository[0], parse=_nothing), Budget(self._timeout))
         return isinstance(looked, Received) and looked.status == 404
+
+
+@cache
+def _version() -> str:
+    return version("honeyhive")
 
 
 _HINTS = {

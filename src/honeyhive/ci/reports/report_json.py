@@ -34,7 +34,7 @@ MOST_ITEMS = 20_000
 MOST_LISTS = 100_000
 """Nor are there more lists and mappings in all: so many changes have as many bytes as there may be."""
 MOST_FINDINGS, MOST_FILES, MOST_LINES = 100, 500, 100
-_LONGEST_LINE, _LONGEST_NAME = 1_000, 2_000
+_LONGEST_LINE, _LONGEST_NAME, _GREATEST = 1_000, 2_000, 1e100
 
 _FILE = r"^([A-Za-z0-9][A-Za-z0-9._-]{0,99}/)?(comparison\.json|comment\.md|run(\.spans)?\.jsonl)$"
 _COMMIT = re.compile(r"[0-9a-f]{7,64}")
@@ -234,12 +234,14 @@ def _report(document: _Document, findings: tuple[Finding, ...]) -> Report:
 
 
 def _refuse_excess(data: Any) -> None:
-    """Refuse longer texts and lists than any of ours, and more of them, before anybody looks at what they are."""
+    """Refuse longer texts and lists than any of ours, more of them, and numbers that none can be computed with."""
     waiting, lists = [data], 0
     while waiting:
         value = waiting.pop()
         if isinstance(value, str) and len(value) > LONGEST_TEXT:
             raise _refused(f"a text of {len(value):,} characters, where {LONGEST_TEXT:,} are the most: {shown(value)}")
+        if isinstance(value, float) and abs(value) > _GREATEST:
+            raise _refused(f"a number beyond ±{_GREATEST}: {value}")
         if isinstance(value, dict | list):
             lists += 1
             if len(value) > MOST_ITEMS:
@@ -267,6 +269,8 @@ def _to_verdict(data: dict[str, Any]) -> Verdict:
         raise _refused(
             f"the verdict on {shown(verdict.experiment)} is {verdict.verdict.value}, and its checks do not say so"
         )
+    if not all(0 <= p <= 1 for check in verdict.checks for p in (check.p, check.p_adjusted) if p is not None):
+        raise _refused(f"a probability of {shown(verdict.experiment)} is not between 0 and 1")
     for side in (verdict.candidate, verdict.baseline):
         if side and not _is_commit(side.commit):
             raise _refused(f"{shown(side.commit or '')} is no commit")

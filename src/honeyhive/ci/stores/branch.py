@@ -257,14 +257,18 @@ class BranchStore:
 
 
 def _within(entries: Sequence[Entry], branch: _Branch, *, room: int) -> Sequence[Entry]:
-    """The newest of them, as many as there is room for."""
-    within = []
+    """As many of them as there is room for: the newest of each experiment and of its releases first, then by age."""
+    newest: dict[tuple[str, bool], Entry] = {}
     for entry in entries:
+        newest.setdefault((entry.experiment, entry.tag is not None), entry)
+    firsts = list(newest.values())
+    within = set()
+    for entry in (*firsts, *(entry for entry in entries if entry not in firsts)):
         room -= branch.size_of(entry)
         if room < 0:
             break
-        within.append(entry)
-    return within
+        within.add(entry)
+    return [entry for entry in entries if entry in within]
 
 
 def _is_ours(path: str, file: StoredFile) -> bool:

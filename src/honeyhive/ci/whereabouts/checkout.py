@@ -20,7 +20,7 @@ _DEFAULTS = (f"{_ORIGIN}HEAD", f"{_ORIGIN}main", f"{_ORIGIN}master", f"{_HEADS}m
 def read_checkout(directory: Path) -> Checkout:
     """What is checked out in the repository around `directory`; nothing at all where there is none that git can read.
 
-    A detached HEAD has no branch; `is_dirty` and `has_changes` are `None` where that cannot be told.
+    A detached HEAD has no branch; what cannot be told of its files is `None`.
     """
     directory = directory.resolve()
     facts = describe(directory)
@@ -37,6 +37,7 @@ def read_checkout(directory: Path) -> Checkout:
         default_commit=default.commit if default else None,
         is_dirty=facts.get("is_dirty"),
         has_changes=has_changes(directory),
+        is_pristine=None if (rest := has_changes(directory, of_all=True)) is None else not rest,
     )
 
 

@@ -26,7 +26,8 @@ class Checkout:
     """What is checked out, as its commit object and git's refs say; `None` and empty where that cannot be read.
 
     `default_branch` is the default branch by its name, `default_commit` its last commit, as far as they are known here.
-    `is_dirty` is whether files differ from the commit, new ones among them; `has_changes` speaks of files that git knows.
+    `is_dirty` is whether files differ from the commit, new ones among them, `has_changes` whether those do that git
+    knows; `is_pristine` is that nothing is there besides the commit, not even what git is told to ignore.
     """
 
     commit: str | None = None
@@ -36,6 +37,7 @@ class Checkout:
     default_commit: str | None = None
     is_dirty: bool | None = None
     has_changes: bool | None = None
+    is_pristine: bool | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -44,7 +44,7 @@ def situation(
     if told.event is None:
         return _local(checkout)
     if runs_code:
-        refuse_strangers(told, checkout.commit, is_dirty=checkout.is_dirty, allow_target=allow_pull_request_target)
+        refuse_strangers(told, checkout, allow_target=allow_pull_request_target)
     tell = _TELLING.get(told.event, _branch)
     found = tell(_Place(told=told, checkout=checkout, known=_known(told, checkout, key)))
     return replace(found, notes=tuple(told.notes))
@@ -228,6 +228,10 @@ def _push(place: _Place) -> Situation:
 
 
 def _release(place: _Place) -> Situation:
+    if place.told.at("action") in ("deleted", "unpublished"):
+        raise ConfigError(
+            "this release was taken back: there is nothing to run", hint="give the workflow `types: [published]`"
+        )
     tag = place.told.name("release", "tag_name") or place.told.ref("refs/tags/")
     if tag is None:
         place.told.note("nothing tells the tag of the release")

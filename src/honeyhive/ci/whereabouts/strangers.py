@@ -6,6 +6,7 @@ token that may only read, and no secrets; the others get both, and may run nothi
 
 from __future__ import annotations
 
+from honeyhive.ci.whereabouts.kinds import Checkout
 from honeyhive.ci.whereabouts.payload import Told
 from honeyhive.errors import ConfigError
 
@@ -20,8 +21,8 @@ _FROM_INSIDE = frozenset(
 _WAY_OUT = "run the gate on `pull_request`, and post its report with `mode: publish` on `workflow_run`"
 
 
-def refuse_strangers(told: Told, commit: str | None, *, is_dirty: bool | None, allow_target: bool) -> None:
-    """`ConfigError` where what is checked out, `commit`, may be a stranger's and the job's token may write.
+def refuse_strangers(told: Told, checkout: Checkout, *, allow_target: bool) -> None:
+    """`ConfigError` where what is checked out may be a stranger's and the job's token may write.
 
     `allow_target` allows `pull_request_target`, for the code of the base branch and nothing else.
     """
@@ -33,15 +34,16 @@ def refuse_strangers(told: Told, commit: str | None, *, is_dirty: bool | None, a
                 " check out and run may be anybody's",
                 hint=f"{_WAY_OUT}; `allow-pull-request-target` runs the base branch's own code there",
             )
-        _only_our_commit(told, commit, is_dirty)
+        _only_our_commit(told, checkout)
     elif event == "workflow_run":
         if _is_strangers_run(told):
-            _only_our_commit(told, commit, is_dirty)
+            _only_our_commit(told, checkout)
     elif event not in REQUESTS | _FROM_INSIDE:
-        _only_our_commit(told, commit, is_dirty)
+        _only_our_commit(told, checkout)
 
 
-def _only_our_commit(told: Told, commit: str | None, is_dirty: bool | None) -> None:
+def _only_our_commit(told: Told, checkout: Checkout) -> None:
+    commit = checkout.commit
     if commit is None or commit != told.sha:
         checked_out = "nothing that git can read" if commit is None else f"`{commit[:7]}`"
         raise ConfigError(
@@ -49,11 +51,12 @@ def _only_our_commit(told: Told, commit: str | None, is_dirty: bool | None) -> N
             f" `{(told.sha or 'unknown')[:7]}`, may be run; what is checked out is {checked_out}",
             hint=f"leave `ref` of actions/checkout away, or {_WAY_OUT}",
         )
-    if is_dirty is not False:
+    if checkout.is_pristine is not True:
+        # Also what git ignores: a compiled module of a stranger's is run in place of its source.
         raise ConfigError(
             f"files of the checkout differ from its commit, or may do, and {told.event or 'this event'} runs nothing"
             " that may be a stranger's",
-            hint=_WAY_OUT,
+            hint=f"let no step before this one write into the checkout, or {_WAY_OUT}",
         )
 
 

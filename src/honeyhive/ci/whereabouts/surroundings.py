@@ -21,6 +21,8 @@ from honeyhive.errors import ConfigError, RepositoryError
 from honeyhive.experiments.git import workspace_root
 from honeyhive.experiments.provenance import MERGE_BASE_VARIABLE, read_event
 
+_MEND_THERE = "nothing can be judged by it: a change that mends it takes a maintainer to merge"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Surroundings:
@@ -61,6 +63,14 @@ class Surroundings:
         return found
 
     @cached_property
+    def release_before(self) -> str | None:
+        """The commit of the release before this one, by the tags in its history; where there is none, its parent."""
+        own = self.situation.commit
+        tagged = {commit for tag, commit in self.repository.tags().items() if tag != self.situation.tag} - {own}
+        found = self.history.nearest(own, sorted(tagged)) if own and tagged else None
+        return found.commit if found else self.base_commit
+
+    @cached_property
     def rules(self) -> ConfigFile | NoConfig | None:
         """What judges this change: the configuration of the base, if it has one; `None` where it judges itself."""
         return self.config_at_base or NoConfig() if self.situation.judged_by_base else None
@@ -75,7 +85,10 @@ class Surroundings:
         try:
             return parse_config(content.decode("utf-8-sig"), shown_as)
         except UnicodeDecodeError as error:
-            raise ConfigError("not UTF-8", file=shown_as, hint="save it as UTF-8") from error
+            raise ConfigError("not UTF-8", file=shown_as, hint=_MEND_THERE) from error
+        except ConfigError as error:
+            error.hint = f"{error.hint}; {_MEND_THERE}" if error.hint else _MEND_THERE
+            raise
 
     @property
     def base_name(self) -> str:
