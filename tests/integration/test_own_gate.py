@@ -320,7 +320,7 @@ def test_another_file_does_not_take_the_place_of_the_baseline(kept: Changes) -> 
 def test_rows_that_are_added_are_run_and_nobody_minds(main: Changes) -> None:
     seen = main.proposed(rows(more=({"id": "new", "inputs": {"number": 101}, "ground_truth": 202},)))
     assert (seen.step.exit_code, seen.step.outputs["verdict"]) == (0, "passed"), seen.step.log
-    assert "changes its own gate" not in seen.report
+    assert "adds 1 row to `numbers.jsonl`: `min` and `max` judge them, too" in seen.report
     assert "1 datapoint not in the baseline" in seen.report
 
 

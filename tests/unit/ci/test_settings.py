@@ -309,7 +309,7 @@ def test_where_nothing_is_said_it_comments_and_makes_no_check_run(tmp_path: Path
     settings = load(tmp_path, FLAGS)
     assert (settings.comment, settings.check_run) == (True, None)
     assert settings.strict_reporting is False
-    assert (settings.store, settings.github_token, settings.own_gate) == (None, None, ())
+    assert (settings.store, settings.own_gate) == (None, ())
 
 
 def test_what_is_told_where_can_be_said(tmp_path: Path) -> None:
