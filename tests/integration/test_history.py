@@ -143,6 +143,11 @@ class Hub:
         return ("bot.py", "notes.md") if number == 12 else None
 
 
+def foremost(graph: Graph, names: Collection[str]) -> set[str]:
+    """Those that none of the others comes after."""
+    return {name for name in names if not any(name in distances(graph, other) for other in {*names} - {name})}
+
+
 def line(count: int) -> dict[str, tuple[str, ...]]:
     """Commits one after the other, from 0 on."""
     return {sha(number): (sha(number - 1),) if number else () for number in range(count)}
@@ -181,8 +186,9 @@ def test_what_is_here_and_what_the_server_sends_tell_the_nearest_ancestor_and_th
         history = History(Here(graph, has, serves=serves), None)
 
         found = history.nearest(start, among)
-        assert (found is None) == (not away)
-        assert found is None or (away[found.commit], found.distance) == (min(away.values()), min(away.values()))
+        assert (found and found.commit) in (foremost(graph, away) or {None})
+        assert found is None or found.distance == away[found.commit]
+        assert found is None or found.distance == min(away[name] for name in foremost(graph, away))
         part = history.merge_base(start, other)
         assert part in bases(graph, start, other) or (part is None and not bases(graph, start, other))
 
@@ -199,7 +205,7 @@ def test_what_is_here_is_believed_only_where_nothing_that_is_not_could_change_it
     except RepositoryError:
         assert not set(distances(graph, start)) <= here
     else:
-        assert (found and found.distance) == min(away.values(), default=None)
+        assert (found and found.commit) in (foremost(graph, away) or {None})
     try:
         part = history.merge_base(start, other)
     except RepositoryError:
@@ -222,8 +228,25 @@ def test_github_tells_the_nearest_ancestor_by_what_lies_between(
     else:
         assert (found and found.distance) == min(between.values(), default=None)
         assert found is None or between[found.commit] == found.distance
+        assert (found and found.commit) in (foremost(graph, between) or {None})
     if bases(graph, start, other):
         assert history.merge_base(start, other) in bases(graph, start, other)
+
+
+def test_an_old_side_branch_that_was_merged_is_no_short_cut_whoever_is_asked() -> None:
+    # main is 0 to 4, 9 is a branch cut at 0, and 10 its merge: the run of 0 is two commits back, and that of 2 three.
+    graph = {**line(5), sha(9): (sha(0),), sha(10): (sha(4), sha(9))}
+    runs = [sha(2), sha(0)]
+    whole, fetched = Here(graph, set(graph), serves=False), Here(graph, {sha(10)})
+    asked = History(Here(graph, {sha(10)}, serves=False), Hub(graph))
+    for history in (History(whole, None), History(fetched, None), asked):
+        found = history.nearest(sha(10), runs)
+        assert found is not None
+        assert found.commit == sha(2)
+    # Where only the side branch is here, what lies between is not known.
+    cut = Here(graph, {sha(10), sha(9), sha(0)}, serves=False)
+    with pytest.raises(RepositoryError, match="does not reach far enough"):
+        History(cut, None).nearest(sha(10), runs)
 
 
 # --- few questions ---------------------------------------------------------------------------------------------------

@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 
-from builders import failed, run, scored
-from builders_verdict import FAULT, judged, pass_fail, scores
+from builders import evaluators, failed, run, scored
+from builders_verdict import FAULT, compared, judged, pass_fail, scores
 from honeyhive.gate import advice
-from honeyhive.gate.checks import Cause, Check, Reason, Status
+from honeyhive.gate.causes import by_known_evaluator
+from honeyhive.gate.checks import Cause, Check, Reason, Rule, Status
 from honeyhive.gate.headline import headline
 from honeyhive.gate.words import evidence
-from honeyhive.result import RunResult
+from honeyhive.result import EvaluatorRef, RunResult
 
 LABELS = [scored(f"EXT-{at}", {"index": at, "ground_truth": "refund"}, intent=at % 3) for at in range(6)]
 TAGGED = [scored(f"EXT-{at}", {"index": at, "tags": ("must-pass",)}, quality=0.5) for at in range(6)]
@@ -110,3 +111,39 @@ def test_a_metric_with_the_name_of_an_aggregate_has_to_pass_like_any_other() -> 
     candidate = run([scored("EXT-0", {"tags": ("must-pass",)}, **{"score.p95": False})])
     (check,) = judged(candidate, None, {"errors": {"must-pass": False, "max": 0}}).checks[1:]
     assert (check.metric, check.reason, check.cause) == ("score.p95", Reason.BELOW_MIN, None)
+
+
+# --- by whose evaluator ----------------------------------------------------------------------------------------------
+
+EDITED = (EvaluatorRef(name="correct", fingerprint="another"), EvaluatorRef(name="tone", fingerprint="of tone"))
+
+
+def bounded(
+    rules: dict[str, Any], *, right: bool = True, by: tuple[EvaluatorRef, ...] = EDITED, untested: bool = False
+) -> list[tuple[str, Rule, Status, Reason]]:
+    """The checks of a run with these evaluators, held to those of its baseline."""
+    rows = [
+        scored(f"EXT-{at}", {"index": at, "tags": ("must-pass",)}, correct=right, tone=0.5, **{"n.p95": True})
+        for at in range(6)
+    ]
+    known = None if untested else run(rows, evaluators=evaluators("correct", "tone"))
+    candidate = run(rows, evaluators=by)
+    comparison = compared(candidate, known, rules)
+    checks = (by_known_evaluator(check, comparison) for check in judged(candidate, known, rules).checks)
+    return [(check.metric, check.rule, check.status, check.reason) for check in checks if check.metric != "errors"]
+
+
+BOUNDS = {"correct": {"min": 0.5, "max": 1}, "tone": {"min": 0.4, "range": [0, 1], "must-pass": False}}
+
+
+def test_a_bound_is_not_met_by_an_evaluator_that_the_change_has_edited() -> None:
+    for rules, metric, rule in (
+        ({"correct": {"min": 0.5, "must-pass": False}}, "correct", Rule.MIN),
+        ({"correct": {"max": 1, "must-pass": False}}, "correct", Rule.MAX),
+        ({"correct": {"must-pass": True}}, "correct", Rule.MUST_PASS),
+        ({"correct.p95": {"min": 0.1}, "correct": {"must-pass": False}}, "correct.p95", Rule.MIN),
+    ):
+        others = {"n.p95": {"must-pass": False}, "tone": {"must-pass": False}}
+        found = bounded({**others, **rules})
+        assert (metric, rule, Status.UNDECIDED, Reason.NOT_COMPARABLE) in found
+        assert {status for _, _, status, _ in found} == {Status.UNDECIDED}
