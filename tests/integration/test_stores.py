@@ -355,6 +355,21 @@ def test_the_oldest_go_when_the_branch_is_full(server: Server) -> None:
     assert server.job(ids) == ["run-4", "run-3", "run-2"]
 
 
+def test_a_busy_experiment_drives_no_other_and_no_release_from_a_full_branch(server: Server) -> None:
+    server.save(1, experiment="rare")
+    server.save(2, event="release", tag="v1")
+    server.save(3, event="release", tag="v2")
+    for at in (4, 5, 6):
+        server.save(at)
+    size = sum(
+        int(line.split()[3]) for line in git(server.bare, "ls-tree", "-rl", BRANCH).splitlines() if "README" not in line
+    )
+    for at in (7, 8):
+        path, entry = saved(server.place, at)
+        server.job(lambda store, path=path, entry=entry: store.save(path, entry), most=size * 11 // 12)
+        assert server.job(ids) == [f"run-{at}", f"run-{at - 1}", f"run-{at - 2}", "run-3", "run-1"]
+
+
 def test_a_run_that_is_too_large_is_refused(server: Server, tmp_path: Path) -> None:
     path = tmp_path / "large.jsonl"
     content = random.Random(1).randbytes(26 * 2**20)

@@ -177,7 +177,7 @@ class Preparation:
             return Chosen(file=relative(path, Path.cwd()), words=""), ()
         content = self.around.base_file(path)
         if content is None:
-            return self._not_of_the_base(name, path), ()
+            return self._not_of_the_base(name, path, config)
         copy = self.around.folder / "baselines" / config.name / path.name
         copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_bytes(content)
@@ -187,12 +187,16 @@ class Preparation:
         change = OwnGateChange(text=text, file=name, loosens=True, experiment=config.name)
         return Chosen(file=copy, words=f"{name} of {base}"), (change,) if edited else ()
 
-    def _not_of_the_base(self, name: str, path: Path) -> Chosen:
+    def _not_of_the_base(
+        self, name: str, path: Path, config: ExperimentConfig
+    ) -> tuple[Chosen, tuple[OwnGateChange, ...]]:
         place, head = self.around.in_repository(path), self.around.situation.commit
         if place is None or (head is not None and not self.around.repository.leads_to(head, place)):
-            return Chosen(file=relative(path, Path.cwd()), words="")  # git has never seen it: a step before us made it
+            return Chosen(file=relative(path, Path.cwd()), words=""), ()  # git does not know it: a step has made it
+        text = f"brings the baseline {code(name)} itself; it judges the changes after it"
+        change = OwnGateChange(text=text, file=name, loosens=True, experiment=config.name)
         missing = f"`{name}` is new in this change: it judges the changes after it"
-        return Chosen(file=None, words="", missing=missing)
+        return Chosen(file=None, words="", missing=missing), (change,)
 
 
 def module_files(reference: str, settings: Settings) -> Iterator[Path]:

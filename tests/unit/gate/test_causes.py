@@ -115,35 +115,48 @@ def test_a_metric_with_the_name_of_an_aggregate_has_to_pass_like_any_other() -> 
 
 # --- by whose evaluator ----------------------------------------------------------------------------------------------
 
-EDITED = (EvaluatorRef(name="correct", fingerprint="another"), EvaluatorRef(name="tone", fingerprint="of tone"))
+Held = tuple[Rule, Status, Reason]
+KNOWN = evaluators("correct", "tone")
+EDITED = tuple(EvaluatorRef(name=known.name, fingerprint="another") for known in KNOWN)
+TONE = {"min": 0.4, "range": [0, 1]}
 
 
-def bounded(
-    rules: dict[str, Any], *, right: bool = True, by: tuple[EvaluatorRef, ...] = EDITED, untested: bool = False
-) -> list[tuple[str, Rule, Status, Reason]]:
-    """The checks of a run with these evaluators, held to those of its baseline."""
-    rows = [
-        scored(f"EXT-{at}", {"index": at, "tags": ("must-pass",)}, correct=right, tone=0.5, **{"n.p95": True})
-        for at in range(6)
-    ]
-    known = None if untested else run(rows, evaluators=evaluators("correct", "tone"))
-    candidate = run(rows, evaluators=by)
-    comparison = compared(candidate, known, rules)
-    checks = (by_known_evaluator(check, comparison) for check in judged(candidate, known, rules).checks)
-    return [(check.metric, check.rule, check.status, check.reason) for check in checks if check.metric != "errors"]
+def held(
+    rules: dict[str, Any], *, by: tuple[EvaluatorRef, ...] = EDITED, baseline: bool = True, tags: tuple[str, ...] = ()
+) -> dict[str, Held]:
+    """The checks of a run by these evaluators, each by its metric, held to the evaluators of the baseline."""
+    rows = [scored(f"EXT-{at}", {"index": at, "tags": tags}, correct=True, tone=0.5) for at in range(6)]
+    candidate, known = run(rows, evaluators=by), run(rows, evaluators=KNOWN) if baseline else None
+    checks = judged(candidate, known, rules).checks
+    found = [by_known_evaluator(check, compared(candidate, known, rules)) for check in checks]
+    return {check.metric: (check.rule, check.status, check.reason) for check in found}
 
 
-BOUNDS = {"correct": {"min": 0.5, "max": 1}, "tone": {"min": 0.4, "range": [0, 1], "must-pass": False}}
-
-
-def test_a_bound_is_not_met_by_an_evaluator_that_the_change_has_edited() -> None:
-    for rules, metric, rule in (
-        ({"correct": {"min": 0.5, "must-pass": False}}, "correct", Rule.MIN),
-        ({"correct": {"max": 1, "must-pass": False}}, "correct", Rule.MAX),
+@pytest.mark.parametrize(
+    ("rules", "metric", "rule"),
+    [
+        ({"correct": {"min": 0.5}}, "correct", Rule.MIN),
+        ({"correct": {"max": 1}}, "correct", Rule.MAX),
         ({"correct": {"must-pass": True}}, "correct", Rule.MUST_PASS),
-        ({"correct.p95": {"min": 0.1}, "correct": {"must-pass": False}}, "correct.p95", Rule.MIN),
-    ):
-        others = {"n.p95": {"must-pass": False}, "tone": {"must-pass": False}}
-        found = bounded({**others, **rules})
-        assert (metric, rule, Status.UNDECIDED, Reason.NOT_COMPARABLE) in found
-        assert {status for _, _, status, _ in found} == {Status.UNDECIDED}
+        ({"tone": TONE}, "tone", Rule.MIN),
+        ({"tone.p50": {"min": 0.4}}, "tone.p50", Rule.MIN),
+    ],
+)
+def test_no_bound_is_met_by_the_scores_of_an_evaluator_that_the_change_has_edited(
+    rules: dict[str, Any], metric: str, rule: Rule
+) -> None:
+    tags = ("must-pass",) if rule is Rule.MUST_PASS else ()
+    assert held(rules, tags=tags)[metric] == (rule, Status.UNDECIDED, Reason.NOT_COMPARABLE)
+    assert held(rules, tags=tags, by=KNOWN)[metric] == (rule, Status.PASSED, Reason.MET)
+    assert held(rules, tags=tags, baseline=False)[metric] == (rule, Status.PASSED, Reason.MET)
+
+
+def test_only_the_bounds_of_the_edited_evaluator_are_left_open() -> None:
+    rules = {"correct": {"min": 0.5}, "tone": TONE, "latency_ms": {"max": "10s"}, "errors": {"max": 0}}
+    found = {metric: status for metric, (_, status, _) in held(rules, by=(EDITED[0], KNOWN[1])).items()}
+    assert found.pop("correct") is Status.UNDECIDED
+    assert found == dict.fromkeys(("tone", "latency_ms", "errors"), Status.PASSED)
+
+
+def test_what_fails_by_the_edited_evaluator_fails() -> None:
+    assert held({"tone": {**TONE, "min": 0.6}})["tone"] == (Rule.MIN, Status.FAILED, Reason.BELOW_MIN)

@@ -2,20 +2,21 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from builders import run, scored
+from builders import evaluators, run, scored
 from builders_verdict import CRASH, FAULT, case, judged, outcomes, pass_fail, scores
 from honeyhive.errors import ConfigError
 from honeyhive.gate.checks import Check, Reason, Rule, Status
 from honeyhive.gate.metrics import Direction, Kind
 from honeyhive.gate.verdict import MetricSummary, Policies, Policy, Side, Verdict, judge
 from honeyhive.gate.verdict_json import from_json, to_json
-from honeyhive.result import RunResult
+from honeyhive.result import EvaluatorRef, RunResult
 
 WARN, FAIL = Policy.WARN, Policy.FAIL
 DROP = {"correct": {"max-drop": 0.02}}
@@ -126,6 +127,23 @@ def test_runs_that_cannot_be_compared_go_by_on_incomparable(given: Policies, exi
 def test_a_bound_that_is_broken_fails_whatever_is_left_open() -> None:
     verdict = judged(scores("correct", [False]), None, {"correct": {"max-drop": 0.02, "min": 0.5}})
     assert (verdict.verdict, verdict.exit_code) == (Status.FAILED, 1)
+
+
+@pytest.mark.parametrize(("given", "exit_code"), [(policies(), 4), (policies(on_incomparable=WARN), 0)])
+def test_where_the_base_judges_a_bound_that_is_met_by_an_edited_evaluator_is_left_open(
+    given: Policies, exit_code: int
+) -> None:
+    baseline = scores("correct", [True, False], evaluators=evaluators("correct"))
+    edited = (EvaluatorRef(name="correct", fingerprint="another"),)
+    own = case(scores("correct", [True] * 2, evaluators=edited), baseline, {"correct": {"min": 0.5}}, policies=given)
+    (by_itself,) = judge([own])
+    assert (by_itself.verdict, by_itself.exit_code) == (Status.PASSED, 0)
+    (by_base,) = judge([replace(own, judged_by_base=True)])
+    assert (by_base.verdict, by_base.exit_code) == (Status.UNDECIDED, exit_code)
+    assert by_rule(by_base) == {("correct", Rule.MIN): Reason.NOT_COMPARABLE}
+    (check,) = by_base.checks
+    assert check.message.endswith("its evaluator is not the one that scored the baseline")
+    assert check.advice.startswith("Only a baseline that ran again with today's evaluator can tell")
 
 
 def test_a_late_note_on_time_is_not_fatal_even_where_undecided_is() -> None:
