@@ -22,7 +22,7 @@ workflows: $(UV) $(PARSER)
 	$(RUN) node tests/workflows/parse.mjs action.yml $(wildcard .github/workflows/*.yml) $(EXAMPLES)
 
 test: $(UV)
-	$(RUN) pytest --cov --cov-report=term
+	$(RUN) pytest -n auto --cov --cov-report=term
 
 format: $(UV)
 	$(RUN) ruff format

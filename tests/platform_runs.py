@@ -28,7 +28,7 @@ ROWS: Sequence[dict[str, Any]] = (
     {"inputs": {"q": "c"}, "ground_truth": {"answer": "X"}, "id": "custom-3"},
 )
 
-PATIENCE = 60.0
+PATIENCE = 240.0
 """Seconds after which a test gives up on a process."""
 
 

@@ -27,7 +27,7 @@ def exact(outputs, inputs, ground_truth):
     return outputs == ground_truth
 """
 
-PATIENCE = 60.0
+PATIENCE = 240.0
 """Seconds after which a test gives up. No test waits this long for something that is as it should be."""
 
 JOB_FILES = ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY", "GITHUB_ENV")

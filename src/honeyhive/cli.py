@@ -45,7 +45,7 @@ def cli() -> None:
 
     \b
     Exit codes: 0 passed, 1 a threshold failed, 2 wrong input, 3 broken or incomplete run, 4 no decision,
-    5 not everything was sent (upload).
+    5 not everything was told: a baseline not saved, a report not posted (strict-reporting), a run not sent (upload).
     """
 
 
@@ -75,6 +75,8 @@ def run(
     """
     from honeyhive.ci import console
     from honeyhive.ci.platform import find_client, following
+    from honeyhive.ci.storing import keep_here
+    from honeyhive.documents import neutralise
     from honeyhive.experiments.running import run_experiment
 
     settings = _settings(flags)
@@ -83,7 +85,8 @@ def run(
         raise InputError("several experiments", hint=f"choose one with --experiment: {names}")
     config = settings.experiments[0]
     target = out or Path(".honeyhive", "runs", f"{config.name}.jsonl")
-    whole = Path.cwd() / target  # the user's code may go elsewhere
+    here = Path.cwd()  # the user's code may go elsewhere
+    whole = here / target
     experiment = dataclasses.replace(_load_experiment(config, settings, base_rows), run_id=run_id)
     client = find_client(os.environ) if error_file is None else None  # the parent that waits for us sends it itself
     with (
@@ -104,6 +107,8 @@ def run(
         for line in (*console.run_lines(result), *platform_lines):
             say(line)
         say(f"run file: {target}")
+        if out is None and (kept := keep_here(whole, os.environ, here)):
+            say(neutralise(kept))
 
 
 @cli.command()

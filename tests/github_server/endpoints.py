@@ -32,8 +32,7 @@ def create_comment(asked: Asked) -> Answer:
     if number in asked.repository.locked:
         raise Refused(403, "Unable to create comment because issue is locked.")
     token = asked.token
-    app = token.app if asked.repository.names_apps else None
-    made = asked.repository.add_comment(number, body, login=token.login, is_bot=token.app is not None, app=app)
+    made = asked.repository.add_comment(number, body, login=token.login, is_bot=token.app is not None, app=token.app)
     return Answer(body=made.json(asked.repository.full_name), status=201)
 
 

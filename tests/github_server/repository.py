@@ -31,8 +31,6 @@ class Repository:
         self.bare = bare
         self.default_branch = "main"
         self.private = False
-        self.names_apps = True
-        """Whether a comment says which app has written it; GitHub does not always do so."""
         self.lock = lock
         self.kept_comments: list[Comment] = []
         self.pulls: dict[int, Pull] = {}

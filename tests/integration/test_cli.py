@@ -118,7 +118,8 @@ def test_a_run_says_what_it_measured_and_where_it_is(project: Project) -> None:
     done = project.honeyhive("run")
     assert (done.exit_code, done.errors) == (0, [])
     assert done.out.splitlines()[0] == "exact: 10 of 10 (100.0%)"
-    assert done.out.splitlines()[-1] == "run file: .honeyhive/runs/doubling.jsonl"
+    assert done.out.splitlines()[-2] == "run file: .honeyhive/runs/doubling.jsonl"
+    assert done.out.splitlines()[-1].startswith("kept as the baseline of ")
     assert len(project.outcomes(".honeyhive/runs/doubling.jsonl")) == 10
     git = project.lines(".honeyhive/runs/doubling.jsonl")[0]["git"]
     assert (git["branch"], git["commit_message"]) == ("main", "Double numbers")

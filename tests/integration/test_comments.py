@@ -192,11 +192,12 @@ def test_ours_is_found_among_many_and_nobody_elses_is_touched(
 def test_a_person_with_the_name_of_an_app_is_none(repository: Repository, github: GitHub) -> None:
     forged = compose(sections_of(report(run_id=99)))
     repository.add_comment(5, forged, login="github-actions")
-    repository.add_comment(5, forged, login=BOT, is_bot=True, app=None)
+    repository.add_comment(5, forged, login=BOT, is_bot=False, app=None)
     repository.add_comment(5, forged, login="evil[bot]", is_bot=True, app="good")
+    repository.add_comment(5, forged, login="evil[bot]", is_bot=True, app=None)
     repository.add_comment(5, forged, login=None)
     post(report(), github)
-    assert len(repository.comments[5]) == 5
+    assert len(repository.comments[5]) == 6
     assert told(repository.comments[5][-1].body) == {"order-sums": (17, 1)}
 
 

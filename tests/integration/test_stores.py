@@ -19,7 +19,7 @@ import pytest
 
 from builders import write_run
 from honeyhive.ci.git.repository import Address, NewCommit, Refused, Repository, StoredFile
-from honeyhive.ci.stores.branch import ATTEMPTS, BRANCH, BranchStore
+from honeyhive.ci.stores.branch import ATTEMPTS, BRANCH, MAX_BRANCH, BranchStore
 from honeyhive.ci.stores.entry import Entry, Store
 from honeyhive.ci.stores.folder import FolderStore
 from honeyhive.ci.stores.manifest import place_of, to_manifest
@@ -81,9 +81,9 @@ class Server:
         with Repository(self.address, timeout=30.0) as repository:
             return do(BranchStore(repository, branch, **(usual | settings)))
 
-    def save(self, at: int, **fields: Any) -> Entry:
+    def save(self, at: int, *, most: int = MAX_BRANCH, **fields: Any) -> Entry:
         path, entry = saved(self.place, at, **fields)
-        self.job(lambda store: store.save(path, entry))
+        self.job(lambda store: store.save(path, entry), most=most)
         return entry
 
     def commits(self, branch: str = BRANCH) -> list[str]:
@@ -365,8 +365,7 @@ def test_a_busy_experiment_drives_no_other_and_no_release_from_a_full_branch(ser
         int(line.split()[3]) for line in git(server.bare, "ls-tree", "-rl", BRANCH).splitlines() if "README" not in line
     )
     for at in (7, 8):
-        path, entry = saved(server.place, at)
-        server.job(lambda store, path=path, entry=entry: store.save(path, entry), most=size * 11 // 12)
+        server.save(at, most=size * 11 // 12)
         assert server.job(ids) == [f"run-{at}", f"run-{at - 1}", f"run-{at - 2}", "run-3", "run-1"]
 
 
@@ -599,7 +598,8 @@ def test_a_run_that_is_saved_again_for_another_commit_is_there_once(tmp_path: Pa
 def test_a_folder_keeps_fifty_saved_runs_and_all_that_somebody_else_left_there(tmp_path: Path) -> None:
     store = FolderStore(tmp_path / "runs")
     for at in range(51):
-        local(tmp_path / "runs", f"own-{at}.jsonl", at, run_id=f"own-{at}", started_at="2020-01-01T00:00:00Z")
+        own = local(tmp_path / "runs", f"own-{at}.jsonl", at, run_id=f"own-{at}", started_at="2020-01-01T00:00:00Z")
+        os.utime(own, (0, 0))  # all of one age, whichever second it is by now
     for at in range(51):
         path, entry = saved(tmp_path, at)
         (tmp_path / "runs" / place_of(entry)).parent.mkdir(parents=True, exist_ok=True)
@@ -671,7 +671,8 @@ def test_each_store_is_opened_by_its_name(server: Server, tmp_path: Path) -> Non
             for text in (DEFAULT_BRANCH, DEFAULT_FOLDER, "git:runs/of-ours")
         }
         own = FolderStore(tmp_path)
-        assert open_store("honeyhive:", directory=tmp_path, repository=None, honeyhive=lambda: own) is own
+        for text in ("honeyhive:", "honeyhive"):
+            assert open_store(text, directory=tmp_path, repository=None, honeyhive=lambda: own) is own
     assert [store.name for store in opened.values()] == [*opened]
     assert isinstance(opened[DEFAULT_BRANCH], BranchStore)
     local(tmp_path / ".honeyhive/runs", "x.jsonl", 1)
@@ -684,7 +685,8 @@ def test_each_store_is_opened_by_its_name(server: Server, tmp_path: Path) -> Non
         ("", "write git:honeyhive-runs"),
         ("gti:runs", "did you mean git:runs?"),
         ("GIT:runs", "did you mean git:runs?"),
-        ("honeyhive", "did you mean honeyhive:?"),
+        ("honeyhvie", "did you mean honeyhive:?"),
+        ("honeyhive", "api-key"),
         ("some/folder", "did you mean file:some/folder?"),
         ("s3://bucket", "write git:honeyhive-runs"),
         ("file:", "write file:.honeyhive/runs"),

@@ -166,5 +166,5 @@ def test_the_image_is_built_with_the_uv_that_is_locked() -> None:
 
 
 def test_what_the_readme_says_about_running_the_tests_is_what_ci_runs() -> None:
-    line = next(line for line in README.splitlines() if line.endswith("pytest"))
+    line = next(line for line in README.splitlines() if line.endswith("pytest -n auto"))
     assert f"\n{line} " in (ROOT / ".ci" / "run").read_text(encoding="utf-8")

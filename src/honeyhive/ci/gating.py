@@ -140,7 +140,8 @@ def opening_lines(settings: Settings, around: Surroundings) -> Iterator[str]:
         head = f", commit {situation.head[:7]}" if situation.head else ""
         of = f" of {situation.base_ref}" if situation.base_ref else ""
         how = f" ({situation.base.words}{of})" if situation.base else ""
-        base = f", starts from {around.base_commit[:7]}{how}" if around.base_commit else ""
+        tagged = situation.kind is Kind.RELEASE  # which is held against the release before it
+        base = "" if tagged or not around.base_commit else f", starts from {around.base_commit[:7]}{how}"
         what = situation.event if situation.kind is Kind.BRANCH else situation.kind.value
         yield f"{what}{number}{head}{base}"
     yield from situation.notes

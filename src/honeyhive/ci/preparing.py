@@ -76,7 +76,7 @@ class Preparation:
             own_gate=(*edits, *self._about_rows(config, dataset, rows), *self._about_evaluators(config, chosen)),
             run_file=run_file,
             run_id=str(uuid.uuid4()),
-            reruns=config.baseline == RERUN,
+            reruns=config.baseline == RERUN and not chosen.missing,
         )
 
     def _base_config(self, config: ExperimentConfig) -> ExperimentConfig | None:
@@ -155,6 +155,8 @@ class Preparation:
         wanted = config.baseline or AUTO
         if wanted == NO_BASELINE:
             return Chosen(file=None, words="", missing="`baseline` is `none`"), ()
+        if wanted == RERUN and self.around.base_commit is None:
+            return Chosen(file=None, words="", missing="there is no commit before this one to run again"), ()
         if wanted == RERUN:
             return Chosen(file=None, words="run again in this job"), ()
         if is_path(wanted):

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from honeyhive.ci import platform
+from honeyhive.ci.baselines.listing import save
 from honeyhive.ci.config import read_config
 from honeyhive.ci.inputs import Inputs, read_inputs
 from honeyhive.ci.stores.entry import Store
+from honeyhive.ci.stores.folder import FolderStore
 from honeyhive.ci.stores.opening import DEFAULT_BRANCH, DEFAULT_FOLDER, open_store
+from honeyhive.ci.whereabouts.situation import Kind
 from honeyhive.ci.whereabouts.surroundings import Surroundings, look_around
 from honeyhive.documents import shown
-from honeyhive.errors import ConfigError
+from honeyhive.errors import ConfigError, InputError, NoDecisionError, StoreError
 
 
 @contextmanager
@@ -55,3 +59,20 @@ def _refuse_own_baseline(name: str, around: Surroundings) -> None:
             f"store: {shown(place)} is in the repository: a change could bring its own baseline",
             hint="name a folder that git does not know, or git:honeyhive-runs",
         )
+
+
+def keep_here(run_file: Path, environ: Mapping[str, str], directory: Path) -> str:
+    """Keep a run that was made on somebody's own machine for the gates there; a line that says so, or why it is none.
+
+    The next run takes the place of `run_file`, and a branch is held against the run of main. In CI the gate keeps runs.
+    """
+    with look_around(Inputs.model_validate({}), environ, directory, runs_code=False) as around:
+        if around.situation.kind is not Kind.LOCAL:
+            return ""
+        store = FolderStore(around.directory / DEFAULT_FOLDER.partition(":")[2], name=DEFAULT_FOLDER)
+        try:
+            entry = save(store, run_file, situation=around.situation, now=datetime.now(UTC))
+        except (InputError, NoDecisionError, StoreError) as error:
+            hint = f" ({error.hint})" if error.hint else ""
+            return f"not kept as a baseline: {error.message}{hint}"
+    return f"kept as the baseline of {entry.commit[:7]}"

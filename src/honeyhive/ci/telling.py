@@ -21,6 +21,7 @@ from honeyhive.ci.reporting import COMMENT, COMPARISON, finding_json, gather_evi
 from honeyhive.ci.reports.folder import REPORT, write_report
 from honeyhive.ci.reports.report import Origin, Report
 from honeyhive.ci.rows import relative
+from honeyhive.ci.rules.own_gate import code
 from honeyhive.ci.settings import Settings
 from honeyhive.ci.whereabouts.situation import Kind, Situation
 from honeyhive.ci.whereabouts.surroundings import Surroundings
@@ -96,8 +97,11 @@ def tell_why_not(error: HoneyHiveError, inputs: Inputs, around: Surroundings, ed
     report = Report(findings=(finding,), context=context, origin=_origin(around.situation))
     teller = _Teller(report, around, edge, comments=inputs.comment is not False)
     summary = json.dumps([finding_json(finding)], ensure_ascii=False)
+    told = teller.told([])
     outputs = {"verdict": "broken", "passed": "false", "summary": summary}
-    return teller.told([lambda: append_outputs(outputs, edge.environ)])
+    outputs |= {"report-dir": _for_the_next_step(edge.report_dir, edge), "comment-url": told.url}
+    problem = attempted(lambda: append_outputs(outputs, edge.environ))
+    return replace(told, problems=(*told.problems, *([problem] if problem else [])))
 
 
 class _Teller:
@@ -137,7 +141,7 @@ class _Teller:
         if situation.is_fork:
             self._lines.append(
                 "no comment from here: the job of a fork has a token that may only read. The workflow with "
-                "`mode: publish` comments, see docs/github.md"
+                "`mode: publish` comments"
             )
         elif situation.number is None:
             raise ReportingError(
@@ -189,12 +193,17 @@ def changed(item: Judged) -> RunFileError:
 def report_of(judged: Sequence[Judged], preparation: Preparation, evidence: _Evidence) -> Report:
     """The report as one value."""
     settings, around = preparation.settings, preparation.around
-    edits = (change for item in judged for change in item.own_gate)
+    several = len(judged) > 1
+    edits = [
+        f"{code(item.config.name)}: {change.text}" if several else change.text
+        for item in judged
+        for change in item.own_gate
+    ]
     datasets = {item.finding.experiment: _dataset(item, preparation) for item in judged if item.config.dataset}
     context = replace(
         _context(around.situation, judged_by=settings.config_file or "the flags given"),
         judged_at=around.base_name if isinstance(around.rules, ConfigFile) else None,
-        own_gate=tuple(change.text for change in (*settings.own_gate, *edits)),
+        own_gate=(*(change.text for change in settings.own_gate), *edits),
         datasets=datasets,
     )
     return Report(
@@ -266,8 +275,8 @@ def outputs(judged: Sequence[Judged], edge: Edge, *, exit_code: int, comment_url
     }
     if len(judged) == 1:
         finding = judged[0].finding
-        skipped = isinstance(finding, Skipped)
-        values["run-file"] = "" if skipped else _for_the_next_step(judged[0].run_file, edge)
+        there = judged[0].run_file.is_file() and not isinstance(finding, Skipped)
+        values["run-file"] = _for_the_next_step(judged[0].run_file, edge) if there else ""
         values["run-id"] = finding.candidate.run_id if isinstance(finding, Verdict) else ""
         baseline = finding.baseline if isinstance(finding, Verdict) else None
         values["baseline-run-id"] = baseline.run_id if baseline is not None else ""

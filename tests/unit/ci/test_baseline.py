@@ -293,9 +293,9 @@ GIT_WAY = (
         (
             "git:honeyhive-runs",
             situation(Kind.PUSH, is_default_branch=True),
-            "This run is saved in `git:honeyhive-runs`",
+            "This run is to be saved in `git:honeyhive-runs`",
         ),
-        ("git:honeyhive-runs", situation(Kind.RELEASE, tag="v1"), "This run is saved in `git:honeyhive-runs`"),
+        ("git:honeyhive-runs", situation(Kind.RELEASE, tag="v1"), "This run is to be saved in `git:honeyhive-runs`"),
         ("file:runs", situation(), "saves its run in `runs`"),
         ("file:runs", situation(Kind.LOCAL), "`honeyhive run` on `main` makes the first"),
         ("honeyhive:", situation(default_branch="trunk"), "`on: push: branches: [trunk]`, and `api-key`"),
@@ -351,7 +351,7 @@ def test_outside_of_a_repository_there_is_nothing_before(ask: Asker) -> None:
     assert found.missing.startswith("Nobody can tell which commit this is. ")
     root = ask(Memory([entry(8)]), here=situation(Kind.PUSH, base=None, is_default_branch=True))
     assert root.missing.startswith(
-        "Nothing tells of a commit before this one. This run is saved in `git:honeyhive-runs`"
+        "Nothing tells of a commit before this one. This run is to be saved in `git:honeyhive-runs`"
     )
     apart = situation(Kind.LOCAL, base=Base(between=("main", HEAD), words="merge base"))
     assert ask(Memory([entry(8)]), here=apart).missing.startswith("main and 0909")

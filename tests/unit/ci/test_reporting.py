@@ -178,6 +178,8 @@ def test_nothing_that_is_printed_is_a_command() -> None:
 
 
 def test_the_outputs_of_one_experiment_name_its_runs(tmp_path: Path) -> None:
+    (tmp_path / "report").mkdir()
+    (tmp_path / "report" / "run.jsonl").touch()
     found = outputs(
         judged(FAILED, folder=tmp_path / "report"), edge(tmp_path, GITHUB_WORKSPACE=str(tmp_path)), exit_code=1
     )

@@ -14,6 +14,11 @@ _NAMED = 3
 def none_yet(experiment: str, others: Collection[str], situation: Situation, *, store: str) -> str:
     """The store has no run of the experiment; `others` are the experiments that it has runs of."""
     named = ", ".join(map(code, sorted(others)[:_NAMED])) + (" and others" if len(others) > _NAMED else "")
+    if others and situation.judged_by_base:
+        return (
+            f"There is no run of {code(experiment)} in {code(store)} yet, only of {named}. Where it is new, the push "
+            "that merges it saves the first one."
+        )
     besides = f", only of {named}" if others else ""
     return f"There is no run of {code(experiment)} in {code(store)} yet{besides}. {first(situation, store=store)}"
 
@@ -45,6 +50,8 @@ def none_before(experiment: str, count: int, start: str, situation: Situation, *
 
 def no_start(why: str, situation: Situation, *, store: str) -> str:
     """Nobody can tell which commit to start from, or there is none."""
+    if situation.kind is Kind.LOCAL and situation.commit is not None:
+        return f"{why}. Where it is the first one, a gate on a branch of it is held against its run."
     return f"{why}. {first(situation, store=store)}"
 
 
@@ -52,7 +59,7 @@ def first(situation: Situation, *, store: str) -> str:
     """How the first baseline comes about, with this store, seen from here."""
     kind, _, place = store.partition(":")
     if situation.saves:
-        return f"This run is saved in {code(store)}: the changes after it are held against it."
+        return f"This run is to be saved in {code(store)}: the changes after it are held against it."
     main = _main(situation)
     workflow = f"the workflow needs `on: push: branches: [{main}]`"
     if kind == "file" and situation.kind is Kind.LOCAL:

@@ -133,6 +133,13 @@ def _provenance(entry: Entry, now: datetime) -> Iterator[str]:
 def save(store: Store, run_file: Path, *, situation: Situation, now: datetime) -> Entry:
     """Keep a run as a baseline; what it is kept as. Raises what `entry_of()` and the store raise."""
     entry = entry_of(run_file, situation, now)
+    why = refusal(entry, situation, store=store.name)
+    if why is not None:
+        raise InputError(
+            f"{store.name} would keep it in vain: it is {why}",
+            file=str(run_file),
+            hint="a gate on the default branch saves its runs there; file:.honeyhive/runs keeps those of this machine",
+        )
     store.save(run_file, entry)
     return entry
 

@@ -32,6 +32,8 @@ def post(
     """
     inputs = read_inputs(given, environ)
     with look_around(inputs, environ, directory, runs_code=False) as around:
+        if around.situation.api_url is None or around.situation.repository is None:
+            raise InputError("this is no job of GitHub's", hint="publish in a workflow on `workflow_run`")
         if around.github is None:
             raise InputError(
                 "there is no token to comment with", hint="give github-token, in a workflow on workflow_run"

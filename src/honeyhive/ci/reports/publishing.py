@@ -141,7 +141,7 @@ def _event(payload: Mapping[str, Any]) -> _Event:
         place = ".".join(str(part) for part in error.errors(include_url=False)[0]["loc"])
         raise InputError(
             f"the event that started this job is not that of a finished workflow run: {place}",
-            hint="mode: publish belongs into a workflow with `on: workflow_run`, see docs/github.md",
+            hint="mode: publish belongs into a workflow with `on: workflow_run`,",
         ) from error
 
 

@@ -32,7 +32,7 @@ def open_store(
     A folder is relative to `directory`. `honeyhive` opens the one there, where there is a key.
     """
     kind, colon, rest = text.strip().partition(":")
-    if not colon or kind not in _KINDS:
+    if kind not in _KINDS or (not colon and kind != "honeyhive"):
         raise _refused(f"{shown(text)} is no store", hint=_suggestion(text.strip(), kind))
     match kind:
         case "git":
