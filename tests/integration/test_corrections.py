@@ -90,6 +90,9 @@ def test_where_no_run_tells_of_an_edited_evaluator_its_file_is_named(bees: Bees,
     assert said in edited.summary
     bees.propose(8, {"README.md": "Bees.\n"})
     assert "this change edits" not in quietly(bees, 8).log
+    bees.propose(9, {"app/__init__.py": CHEAT["app.py"]})
+    shadowing = quietly(bees, 9)
+    assert "this change edits `app/__init__.py`, which has the evaluator `app:exact`" in shadowing.log
 
 
 # --- what the change takes away --------------------------------------------------------------------------------------
@@ -231,14 +234,17 @@ def test_what_git_ignores_is_no_hiding_place_on_pull_request_target(bees: Bees) 
 
 
 def test_a_release_that_runs_its_base_again_runs_the_release_before(bees: Bees) -> None:
-    bees.commit("Double numbers", app(60), numbers(100), config({"baseline": "rerun"}))
+    old = {"baseline": "rerun", "function": "old:double", "evaluators": ["old:exact"]}
+    first = bees.commit("Double numbers", {"old.py": app(60)["app.py"]}, numbers(100), config(old))
     tag(bees, "v1")
-    bees.commit("Worse", app(30))
+    bees.commit("Worse, and called otherwise", app(30), {"old.py": None}, config({"baseline": "rerun"}))
     bees.commit("A word", {"README.md": "Bees.\n"})
     tag(bees, "v2")
     step = bees.run(bees.release("v2"))
     assert verdict(step) == (1, "failed"), step.log
     assert "exact fell 30 points, 60.0 % → 30.0 %" in step.log
+    assert f"doubling: running v1 again, at {first[:7]}" in step.log
+    assert json.loads(step.outputs["summary"])[0]["baseline"]["commit"] == first
     taken_back = bees.release("v2")
     step = bees.run(replace(taken_back, payload={**taken_back.payload, "action": "deleted"}))
     assert step.exit_code == 2, step.log

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from honeyhive.ci.candidate import check_candidate, interrupted
+from honeyhive.ci.cases import make_case
 from honeyhive.ci.config import ExperimentConfig
 from honeyhive.ci.edge import Edge
 from honeyhive.ci.install import users_python
@@ -17,20 +18,12 @@ from honeyhive.ci.rerun import rerun
 from honeyhive.ci.rules.own_gate import OwnGateChange
 from honeyhive.ci.settings import Settings
 from honeyhive.ci.worker import run_in_child
-from honeyhive.documents import neutralise, yaml_scalar
-from honeyhive.errors import Cancelled, ConfigError, HoneyHiveError, InputError, RunFileError
+from honeyhive.documents import neutralise
+from honeyhive.errors import Cancelled, HoneyHiveError, InputError, RunFileError
 from honeyhive.experiments.beside import open_beside
 from honeyhive.gate.broken import Broken, Finding, Skipped, broken_by
-from honeyhive.gate.comparison import Comparison, compare
-from honeyhive.gate.markdown import NAME, one_line
-from honeyhive.gate.metrics import Direction, Kind, Metric
-from honeyhive.gate.thresholds import Threshold, with_default_errors
 from honeyhive.gate.verdict import Case, judge
-from honeyhive.result import BUILT_IN, LATENCY, RunResult
 from honeyhive.runfile import set_aside
-
-_NAMED = 10
-"""How many metrics a message names."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,36 +124,6 @@ def run_file(folder: Path) -> Path:
     return folder / "run.jsonl"
 
 
-def make_case(
-    name: str,
-    candidate: RunResult,
-    baseline: RunResult | None,
-    *,
-    thresholds: tuple[Threshold, ...],
-    settings: Settings,
-) -> Case:
-    """Two runs and the user's rules, ready to be judged; `ConfigError` where there is no rule, or none that fits."""
-    declared = with_default_errors(thresholds)
-    comparison = compare(candidate, baseline, [threshold.metric for threshold in declared])
-    if not thresholds and not comparison.tagged:
-        seen = sorted(comparison.metrics, key=lambda metric: metric in BUILT_IN)
-        raise ConfigError(
-            f"no threshold: there is nothing to decide. It saw {_listed(seen)}",
-            hint="put the block above into your experiment in honeyhive.yml, with the limits that you want",
-            details=_block_to_paste(comparison),
-        )
-    for metric, found in comparison.metrics.items():
-        if found.beyond_range and found.metric.kind is Kind.RATE:
-            raise ConfigError(
-                f"thresholds.{metric}: a rate goes from 0 to 1, and it has scores beyond that",
-                hint="say `kind: score`, and its `range: [lo, hi]`",
-                path=(metric,),
-            )
-    kinds = {metric: found.metric.kind for metric, found in comparison.metrics.items()}
-    settled = tuple(t.settled(kind) if (kind := kinds[t.metric.name]) else t for t in declared)
-    return Case(experiment=name, comparison=comparison, thresholds=settled, policies=settings.policies)
-
-
 def _guarded(config: ExperimentConfig, preparation: Preparation, run_file: Path) -> Prepared | Skipped | Broken:
     try:
         return preparation.prepare(config, run_file)
@@ -242,13 +205,14 @@ def _case(item: Prepared, preparation: Preparation, edge: Edge, python: Path | N
             return candidate
         thresholds = config.parsed_thresholds()
         baseline = item.baseline.unchanged() if item.baseline else None
+        again = preparation.around.rerun_base if item.reruns else None
         case = make_case(config.name, candidate, baseline, thresholds=thresholds, settings=settings)
         return replace(
             case,
             chosen=item.chosen.words or None,
             no_baseline=item.chosen.missing or None,
             commit=preparation.around.situation.head,
-            baseline_commit=preparation.around.base_commit if item.reruns else None,
+            baseline_commit=again[0] if again else None,
             baseline_branch=_branch_of(item, preparation),
             judged_by_base=preparation.around.situation.judged_by_base,
             warnings=(*case.warnings, *item.notes),
@@ -268,7 +232,8 @@ def _branch_of(item: Prepared, preparation: Preparation) -> str | None:
         return situation.base_ref
     if entry is not None:
         return entry.tag or entry.ref
-    return preparation.around.base_name if item.reruns else None
+    again = preparation.around.rerun_base if item.reruns else None
+    return again[1] if again else None
 
 
 def _not_run(item: Prepared) -> Broken:
@@ -280,25 +245,3 @@ def _not_run(item: Prepared) -> Broken:
         expected=item.dataset.count * item.config.repeats,
         finished=0,
     )
-
-
-def _block_to_paste(comparison: Comparison) -> str:
-    """Thresholds that fit what was seen, to start from."""
-    names = [name for name in comparison.metrics if name not in BUILT_IN] or [LATENCY]
-    rules = (f"      {yaml_scalar(name)}: {_usual_rule(comparison.metrics[name].metric)}" for name in names)
-    return "\n".join(["    thresholds:", *rules])
-
-
-def _listed(names: Sequence[str]) -> str:
-    shown = [one_line(name, NAME) for name in names[:_NAMED]]
-    return ", ".join(shown) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
-
-
-def _usual_rule(metric: Metric) -> str:
-    match metric.kind:
-        case Kind.LATENCY:
-            return "{max: 2s}"
-        case Kind.COST:
-            return "{max-increase: 10%}"
-        case _:
-            return "{max-drop: 0.02}" if metric.direction is Direction.HIGHER else "{max-increase: 0.02}"

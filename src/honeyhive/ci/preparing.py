@@ -140,15 +140,17 @@ class Preparation:
         if not around.situation.judged_by_base or chosen.file is not None or config.baseline == RERUN:
             return
         for reference in config.evaluators:
-            for path in module_files(reference, self.settings):
-                before = around.base_file(path) if path.is_file() else None
-                if before is not None and before != path.read_bytes():
-                    name = relative(path, around.root)
-                    text = (
-                        f"edits {code(str(name))}, which has the evaluator {code(reference)}: there is no run that "
-                        "would tell whether it scores as before"
-                    )
-                    yield OwnGateChange(text=text, loosens=True, experiment=config.name)
+            files = [*module_files(reference, self.settings)]
+            before = {path: content for path in files if (content := around.base_file(path)) is not None}
+            now = {path: path.read_bytes() for path in files if path.is_file()}
+            edited = [path for path in files if before.get(path) != now.get(path)]
+            if before and edited:  # a package beside a module of its name is what Python takes
+                name = relative(edited[0], around.root)
+                text = (
+                    f"edits {code(str(name))}, which has the evaluator {code(reference)}: there is no run that "
+                    "would tell whether it scores as before"
+                )
+                yield OwnGateChange(text=text, loosens=True, experiment=config.name)
 
     def _chosen(self, config: ExperimentConfig) -> tuple[Chosen, tuple[OwnGateChange, ...]]:
         """The baseline, and what the change does to it."""

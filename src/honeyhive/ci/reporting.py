@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from honeyhive.ci.pipeline import Judged, make_case
+from honeyhive.ci.cases import make_case
+from honeyhive.ci.pipeline import Judged
 from honeyhive.ci.runs import read_baseline, read_whole_run
 from honeyhive.ci.settings import Settings
 from honeyhive.documents import Malformed, load_json

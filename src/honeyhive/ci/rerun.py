@@ -7,14 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from honeyhive.ci.candidate import check_candidate
-from honeyhive.ci.config import ExperimentConfig
+from honeyhive.ci.config import ConfigFile, ExperimentConfig
 from honeyhive.ci.edge import Edge
 from honeyhive.ci.install import users_python
 from honeyhive.ci.preparing import Preparation, Prepared
 from honeyhive.ci.rows import open_dataset
 from honeyhive.ci.runs import Baseline, read_baseline
 from honeyhive.ci.settings import Settings
-from honeyhive.ci.whereabouts.situation import Kind
 from honeyhive.ci.worker import run_in_child
 from honeyhive.documents import neutralise
 from honeyhive.errors import InputError, NoDecisionError, RunFileError
@@ -29,34 +28,34 @@ def rerun(item: Prepared, preparation: Preparation, edge: Edge) -> Baseline:
     The base is put into a folder of ours: the checkout stays as it is.
     """
     around = preparation.around
-    commit = around.release_before if around.situation.kind is Kind.RELEASE else around.base_commit
-    if commit is None:
+    if around.rerun_base is None:
         raise NoDecisionError("there is no commit to run again", hint="`baseline: auto` takes a stored run")
+    commit, called = around.rerun_base
     folder = around.folder / "rerun" / commit
     if not folder.exists():
         around.repository.export(commit, folder)
     directory = folder / around.directory.relative_to(around.root)
-    edge.echo(neutralise(f"{item.config.name}: running {around.base_name} again, at {commit[:7]}"))
+    edge.echo(neutralise(f"{item.config.name}: running {called} again, at {commit[:7]}"))
     try:
-        config, settings = _of_the_base(item.config, preparation, directory)
+        there = around.config_at(commit, called)
+        config, settings = _of_the_base(item.config, preparation, there, directory=directory, called=called)
         with users_python(settings, edge.environ, edge.echo) as python:
             return _run(config, settings, edge, python=python, out=around.folder / "rerun" / f"{config.name}.jsonl")
     except (InputError, RunFileError) as error:  # of the base: this change can do nothing about it
-        raise NoDecisionError(f"{around.base_name} cannot be run again: {error}", hint=_HINT) from error
+        raise NoDecisionError(f"{called} cannot be run again: {error}", hint=_HINT) from error
 
 
 def _of_the_base(
-    config: ExperimentConfig, preparation: Preparation, directory: Path
+    config: ExperimentConfig, preparation: Preparation, found: ConfigFile | None, *, directory: Path, called: str
 ) -> tuple[ExperimentConfig, Settings]:
     """The experiment as the base has it; as this change has it where the base has no configuration."""
-    found = preparation.around.config_at_base
     settings = replace(preparation.settings, directory=directory)
     if found is None:
         return config, settings
     named = [experiment for experiment in found.experiments if experiment.name == config.name]
     if not named:
         raise NoDecisionError(
-            f"{preparation.around.base_name} has no experiment {config.name} to run again",
+            f"{called} has no experiment {config.name} to run again",
             hint="`baseline: none` until it is merged",
         )
     as_there = replace(

@@ -16,10 +16,11 @@ from honeyhive.ci.git.repository import Address, Repository, address_of
 from honeyhive.ci.github.client import GitHub
 from honeyhive.ci.settings import Inputs, NoConfig, config_name
 from honeyhive.ci.whereabouts.checkout import read_checkout
-from honeyhive.ci.whereabouts.situation import Situation, situation
+from honeyhive.ci.whereabouts.situation import Kind, Situation, situation
 from honeyhive.errors import ConfigError, RepositoryError
 from honeyhive.experiments.git import workspace_root
 from honeyhive.experiments.provenance import MERGE_BASE_VARIABLE, read_event
+from honeyhive.gate.markdown import NAME, one_line
 
 _MEND_THERE = "nothing can be judged by it: a change that mends it takes a maintainer to merge"
 
@@ -63,12 +64,19 @@ class Surroundings:
         return found
 
     @cached_property
-    def release_before(self) -> str | None:
-        """The commit of the release before this one, by the tags in its history; where there is none, its parent."""
+    def rerun_base(self) -> tuple[str, str] | None:
+        """What `baseline: rerun` runs, its commit and what people call it: of a release the one before, else the base.
+
+        The release before is the nearest by the tags in the history; where there is none, it is the base there as well.
+        """
         own = self.situation.commit
-        tagged = {commit for tag, commit in self.repository.tags().items() if tag != self.situation.tag} - {own}
-        found = self.history.nearest(own, sorted(tagged)) if own and tagged else None
-        return found.commit if found else self.base_commit
+        if self.situation.kind is Kind.RELEASE and own is not None:
+            tagged = {commit: tag for tag, commit in self.repository.tags().items() if tag != self.situation.tag}
+            tagged.pop(own, None)
+            found = self.history.nearest(own, sorted(tagged)) if tagged else None
+            if found is not None:
+                return found.commit, one_line(tagged[found.commit], NAME)
+        return (self.base_commit, self.base_name) if self.base_commit else None
 
     @cached_property
     def rules(self) -> ConfigFile | NoConfig | None:
@@ -78,10 +86,14 @@ class Surroundings:
     @cached_property
     def config_at_base(self) -> ConfigFile | None:
         """The configuration as the base has it; `None` where it has none."""
-        content = self.base_file(self.directory / self.config)
+        return self.config_at(self.base_commit, self.base_name) if self.base_commit else None
+
+    def config_at(self, commit: str, called: str) -> ConfigFile | None:
+        """The configuration as a commit has it, which people call so; `None` where it has none."""
+        content = self._file_at(commit, self.directory / self.config, called)
         if content is None:
             return None
-        shown_as = f"{self.config} of {self.base_name}"
+        shown_as = f"{self.config} of {called}"
         try:
             return parse_config(content.decode("utf-8-sig"), shown_as)
         except UnicodeDecodeError as error:
@@ -109,14 +121,16 @@ class Surroundings:
 
     def base_file(self, path: Path) -> bytes | None:
         """What the base has at a path of the workspace; `None` where it has nothing there."""
+        return self._file_at(self.base_commit, path, self.base_name) if self.base_commit else None
+
+    def _file_at(self, commit: str, path: Path, called: str) -> bytes | None:
         place = self.in_repository(path)
-        commit = self.base_commit
-        if place is None or commit is None:
+        if place is None:
             return None
         found = self.repository.read(commit, place)
         if found is None and self.repository.leads_to(commit, place):
             raise RepositoryError(
-                f"{place} of {self.base_name} is reached by a link or a submodule, or is a folder",
+                f"{place} of {called} is reached by a link or a submodule, or is a folder",
                 hint="what judges a change has to be a file of the repository: put the file itself there",
             )
         return found
