@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sys
+import threading
 import traceback
 from contextlib import suppress
 from pathlib import Path
@@ -18,6 +19,9 @@ from honeyhive.documents import neutralise
 from honeyhive.errors import Cancelled, HoneyHiveError
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_LAST_WORDS = 60.0
+"""Seconds that a command has for its end once it was told to stop. A signal may come while a lock is taken, which then
+nobody gives back: what waits for it must not wait for ever."""
 
 
 def listen_for_signals() -> None:
@@ -81,5 +85,8 @@ def _cancel(number: int, _frame: Any) -> NoReturn:
     for every in _SIGNALS:  # the runner sends both, seconds apart: one is enough
         # Not SIG_IGN: Python raises an error of its own where a signal comes just as it begins to be ignored.
         signal.signal(every, _heard)
+    timer = threading.Timer(_LAST_WORDS, os._exit, (Cancelled.first_exit_code + number,))
+    timer.daemon = True
+    timer.start()
     name = signal.Signals(number).name
     raise Cancelled(f"stopped by {name}", signal_number=number, hint="run it again, or go on with --resume")
