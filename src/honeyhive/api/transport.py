@@ -173,8 +173,15 @@ class Transport(_Sending):
             client = pool.take() or self._new_client()
             try:
                 yield client
-            finally:
+            except ApiError:
                 pool.give_back(client)
+                raise
+            except BaseException:  # a signal: nobody knows in which state its connection is, and who waits for that
+                client.close()
+                raise
+            else:
+                pool.give_back(client)
+            finally:
                 if self._closed:
                     pool.close_free()
 
