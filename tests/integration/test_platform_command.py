@@ -215,4 +215,4 @@ def test_a_run_that_was_set_aside_goes_on_where_it_was(server: PlatformServer) -
 
 
 def test_the_help_says_how_it_ends() -> None:
-    assert "5 not everything was sent" in honeyhive("--help").output
+    assert "5 not everything was told" in honeyhive("--help").output
