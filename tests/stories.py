@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
@@ -61,6 +62,23 @@ def config(*experiments: Mapping[str, Any], **settings: Any) -> dict[str, str]:
     """honeyhive.yml with these differences; JSON is YAML too."""
     found = [{**EXPERIMENT, **experiment} for experiment in experiments or ({},)]
     return {"honeyhive.yml": json.dumps({"version": 1, "experiments": found, **settings}, indent=1)}
+
+
+@contextmanager
+def empty_repository(folder: Path) -> Iterator[Bees]:
+    """A repository with nothing in it; what was asked of GitHub has to be as its API is described."""
+    with GitHubServer(folder / "github") as server:
+        yield Bees(server, folder)
+        assert server.violations == []
+
+
+@contextmanager
+def running_repository(folder: Path) -> Iterator[Bees]:
+    """A repository whose main doubles 60 of 100 numbers rightly, and has a run of that."""
+    with empty_repository(folder) as bees:
+        bees.commit("Double numbers", app(60), numbers(100), config())
+        assert bees.run(bees.push()).exit_code == 0
+        yield bees
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from container.hive import Hive, hive
 from container.project import Project
 from container.runner import Runner
+from stories import app, config, numbers
 
 ROOT = Path(__file__).parents[2]
 IMAGE = "honeyhive-container-tests"
@@ -55,3 +57,21 @@ def project(runner: Runner, baseline: Path) -> Project:
     project = Project(runner.workspace)
     project.begin(right=60, baseline=baseline)
     return project
+
+
+@pytest.fixture(scope="session")
+def main(image: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository whose main has a run: 60 of 100 numbers are doubled rightly."""
+    folder = tmp_path_factory.mktemp("main")
+    with hive(folder, image) as bees:
+        bees.commit("Double numbers", app(60), numbers(), config())
+        done = bees.run(bees.push())
+        assert done.exit_code == 0, done.log
+    return folder
+
+
+@pytest.fixture
+def bees(image: str, main: Path, tmp_path: Path) -> Iterator[Hive]:
+    """That repository, as it was before this test."""
+    with hive(tmp_path, image, like=main) as bees:
+        yield bees

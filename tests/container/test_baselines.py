@@ -22,24 +22,6 @@ def empty(image: str, tmp_path: Path) -> Iterator[Hive]:
         yield bees
 
 
-@pytest.fixture(scope="module")
-def main(image: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Such a repository whose main has a run."""
-    folder = tmp_path_factory.mktemp("main")
-    with hive(folder, image) as bees:
-        bees.commit("Double numbers", app(60), numbers(), config())
-        done = bees.run(bees.push())
-        assert done.exit_code == 0, done.log
-    return folder
-
-
-@pytest.fixture
-def bees(image: str, main: Path, tmp_path: Path) -> Iterator[Hive]:
-    """That repository, as it was before this test."""
-    with hive(tmp_path, image, like=main) as bees:
-        yield bees
-
-
 # --- pushes ----------------------------------------------------------------------------------------------------------
 
 

@@ -5,11 +5,8 @@ from __future__ import annotations
 import base64
 import json
 import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-
-import pytest
 
 from container.hive import REPORT, Hive, hive
 from container.runner import Runner
@@ -19,24 +16,6 @@ BOT = "github-actions[bot]"
 MARKER = "<!-- honeyhive-gate -->"
 FELL = "`exact` fell 20 points, 60.0 % → 40.0 %"
 OVERTAKEN = "a newer run of this job has told its own there"
-
-
-@pytest.fixture(scope="module")
-def main(image: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A repository whose main has a run: 60 of 100 numbers are doubled rightly."""
-    folder = tmp_path_factory.mktemp("main")
-    with hive(folder, image) as bees:
-        bees.commit("Double numbers", app(60), numbers(), config())
-        done = bees.run(bees.push())
-        assert done.exit_code == 0, done.log
-    return folder
-
-
-@pytest.fixture
-def bees(image: str, main: Path, tmp_path: Path) -> Iterator[Hive]:
-    """That repository, as it was before this test."""
-    with hive(tmp_path, image, like=main) as bees:
-        yield bees
 
 
 def worse(bees: Hive, number: int = 7, *, fork: str | None = None) -> Job:

@@ -14,29 +14,23 @@ from pathlib import Path
 import pytest
 
 from container.runner import Step
-from github_server import GitHubServer
 from honeyhive.ci.stores.entry import Entry
 from honeyhive.ci.stores.manifest import place_of, to_manifest
 from platform_server import PlatformServer
-from stories import COMMENT, ID, NAME, Bees, Job, app, config, numbers
+from stories import COMMENT, ID, NAME, Bees, Job, app, config, empty_repository, numbers, running_repository
 
 
 @pytest.fixture
 def empty(tmp_path: Path) -> Iterator[Bees]:
     """A repository with nothing in it."""
-    with GitHubServer(tmp_path / "github") as server:
-        yield Bees(server, tmp_path)
-        assert server.violations == []
+    with empty_repository(tmp_path) as found:
+        yield found
 
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bees]:
-    folder = tmp_path_factory.mktemp("bees")
-    with GitHubServer(folder / "github") as server:
-        bees = Bees(server, folder)
-        bees.commit("Double numbers", app(60), numbers(100), config())
-        assert bees.run(bees.push()).exit_code == 0
-        yield bees
+    with running_repository(tmp_path_factory.mktemp("bees")) as found:
+        yield found
 
 
 @pytest.fixture

@@ -14,9 +14,8 @@ from pathlib import Path
 import pytest
 
 from container.runner import Runner, Step
-from github_server import GitHubServer
 from honeyhive.gate.comment import MARKER
-from stories import APP, COMMENT, READ, Bees, Job, app, config, numbers
+from stories import APP, COMMENT, READ, Bees, Job, app, config, empty_repository, numbers, running_repository
 
 CHEAT = {"app.py": APP.format(right=0).replace("return outputs == ground_truth", "return True")}
 MIN = config({"thresholds": {"exact": {"min": 0.55}}})
@@ -27,19 +26,14 @@ FEWER = numbers(40)
 @pytest.fixture
 def bees(tmp_path: Path) -> Iterator[Bees]:
     """A repository with nothing in it."""
-    with GitHubServer(tmp_path / "github") as server:
-        yield Bees(server, tmp_path)
-        assert server.violations == []
+    with empty_repository(tmp_path) as found:
+        yield found
 
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bees]:
-    folder = tmp_path_factory.mktemp("bees")
-    with GitHubServer(folder / "github") as server:
-        made = Bees(server, folder)
-        made.commit("Double numbers", app(60), numbers(100), config())
-        assert made.run(made.push()).exit_code == 0
-        yield made
+    with running_repository(tmp_path_factory.mktemp("bees")) as found:
+        yield found
 
 
 @pytest.fixture

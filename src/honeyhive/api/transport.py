@@ -171,17 +171,16 @@ class Transport(_Sending):
         pool = self._pool()
         with pool.slots:
             client = pool.take() or self._new_client()
+            usable = False
             try:
                 yield client
+                usable = True
             except ApiError:
-                pool.give_back(client)
+                usable = True
                 raise
-            except BaseException:  # a signal: nobody knows in which state its connection is, and who waits for that
-                client.close()
-                raise
-            else:
-                pool.give_back(client)
             finally:
+                # After a signal nobody knows in which state its connection is, and who waits for that.
+                (pool.give_back if usable else Client.close)(client)
                 if self._closed:
                     pool.close_free()
 

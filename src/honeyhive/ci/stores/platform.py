@@ -10,7 +10,7 @@ import gzip
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -114,11 +114,10 @@ class HoneyHiveStore:
             raise _lost(entry, f"it has {len(ids):,} sessions, and was saved with {mark.outcomes:,}")
         folder.mkdir(parents=True, exist_ok=True)
         file = folder / f"{hashlib.sha256(entry.run_id.encode()).hexdigest()[:32]}.jsonl"
-        try:
+        with ExitStack() as stack:
+            stack.callback(file.unlink, missing_ok=True)
             self._write(file, entry, mark, ids)
-        except BaseException:
-            file.unlink(missing_ok=True)
-            raise
+            stack.pop_all()  # it is whole, and stays
         return file
 
     def save(self, run_file: Path, entry: Entry) -> None:
