@@ -49,6 +49,11 @@ class GitHubServer(PlatformServer):
         """The API as GitHub Enterprise Server has it; `url` is that of github.com's form."""
         return f"{self.url}{GHES}"
 
+    @property
+    def repositories(self) -> list[Repository]:
+        """All that are here."""
+        return list(self._repositories.values())
+
     def repository(
         self,
         full_name: str,
