@@ -5,7 +5,7 @@ RUN := $(UV) run --locked
 EXAMPLES := $(wildcard examples/workflows/*.yml)
 PARSER := tests/workflows/node_modules/.package-lock.json
 
-.PHONY: check lint workflows test format container bench lock
+.PHONY: check lint workflows test format container properties fuzz soak bench lock
 
 check: lint test
 
@@ -14,6 +14,7 @@ lint: $(UV) workflows
 	$(RUN) ruff check
 	$(RUN) mypy
 	$(RUN) lint-imports
+	$(RUN) bandit --quiet --recursive --configfile pyproject.toml src examples scripts
 	$(RUN) hadolint Dockerfile
 
 # zizmor looks into .github alone, so the examples are named. The last line is GitHub's own parser.
@@ -31,6 +32,20 @@ format: $(UV)
 # Builds the image and runs it as a runner does; needs docker.
 container: $(UV)
 	$(RUN) pytest tests/container
+
+# The three of the night: ten thousand examples for every property, wherever it stands; fuzzing, FUZZ_SECONDS each;
+# many gates in a row, HONEYHIVE_SOAK of them, 200 where nobody says.
+properties: $(UV)
+	$(RUN) pytest -n auto -m hypothesis --hypothesis-profile nightly
+
+fuzz: export PYTHONPATH := tests
+fuzz: $(UV)
+	$(RUN) --group fuzz python -m fuzz.fuzz_run_file
+	$(RUN) --group fuzz python -m fuzz.fuzz_dataset
+
+soak: export HONEYHIVE_SOAK ?= 200
+soak: $(UV)
+	$(RUN) pytest tests/soak
 
 bench: $(UV)
 	$(RUN) python tests/bench/speed.py
