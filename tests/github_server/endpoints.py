@@ -73,16 +73,18 @@ def update_check(asked: Asked) -> Answer:
 
 
 def get_check(asked: Asked) -> Answer:
-    return Answer(body=_check(asked))
+    return Answer(body=_shown(_check(asked)))
 
 
 def list_checks(asked: Asked) -> Answer:
     sha = asked.repository.bare.commit(asked.parts["ref"])
     if sha is None:
         raise Refused(422, f"No commit found for SHA: {asked.parts['ref']}")
+    name = asked.query("check_name")
     found = [one for one in asked.repository.kept_checks.values() if one["head_sha"] == sha]
+    found = [one for one in found if name in ("", one["name"])]
     items, links = asked.page(found)
-    return Answer(body={"total_count": len(found), "check_runs": list(items)}, headers=links)
+    return Answer(body={"total_count": len(found), "check_runs": list(map(_shown, items))}, headers=links)
 
 
 def get_user(asked: Asked) -> Answer:
@@ -110,6 +112,10 @@ def _changed(asked: Asked, check: dict[str, Any]) -> dict[str, Any]:
         annotations = check.get("annotations", []) + output.pop("annotations", [])
         check["annotations"] = annotations
         check["output"] = check["output"] | output | {"annotations_count": len(annotations)}
+    return _shown(check)
+
+
+def _shown(check: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in check.items() if name != "annotations"}
 
 

@@ -16,7 +16,7 @@ from github_server.permits import bearer, permit, wrong_headers
 from github_server.repository import Repository
 from github_server.routing import as_described, endpoint_of, is_known
 from github_server.state import Level, Refused, Token
-from github_server.troubles import Kind, Trouble, nearest, refusal, troubled
+from github_server.troubles import Kind, Trouble, Weather, nearest, refusal, troubled
 from platform_server.arrivals import Recorded
 from platform_server.faults import PROCESSED, Fault, Hit
 from platform_server.platform import PlatformServer
@@ -42,6 +42,7 @@ class GitHubServer(PlatformServer):
         self._renamed: dict[str, str] = {}
         self._numbers: Counter[str] = Counter()
         super().__init__()
+        self.weather = self._faults = Weather()
         self.validates = validate and description.load() is not None
 
     @property

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from github_server.bare import environment
@@ -46,13 +48,26 @@ class Work:
         self.git("push", "-q", "--force", str(repository.path), *(refs or ("--all",)))
 
 
+@dataclass
+class Clock:
+    """A clock that waiting moves on, and nothing waits for; `pauses` are what was waited."""
+
+    pauses: list[float] = field(default_factory=list)
+
+    def pause(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+
+    def now(self) -> float:
+        return time.monotonic() + sum(self.pauses)
+
+
 def client_of(
     server: GitHubServer, token: str | None = None, *, name: str = NAME, pauses: list[float] | None = None
 ) -> GitHub:
     """A client whose pauses take no time: they are counted."""
-    waited: list[float] = [] if pauses is None else pauses
+    clock = Clock([] if pauses is None else pauses)
     token = token or server.token()
-    return GitHub(api_url=server.api_url, token=token, repository=name, pause=waited.append)
+    return GitHub(api_url=server.api_url, token=token, repository=name, pause=clock.pause, clock=clock.now)
 
 
 def history(work: Work, messages: Sequence[str]) -> list[str]:

@@ -384,10 +384,10 @@ def test_what_is_deleted_and_not_acknowledged_is_gone(
 @pytest.mark.parametrize(
     ("error", "asked"),
     [
-        (httpx.ReadTimeout("slow"), {"GET": 4, "POST": 1}),
-        (httpx.ConnectTimeout("slow"), {"GET": 4, "POST": 4}),
-        (httpx.ConnectError("refused"), {"GET": 4, "POST": 4}),
-        (httpx.RemoteProtocolError("cut"), {"GET": 4, "POST": 1}),
+        (httpx.ReadTimeout("slow"), {"GET": 5, "POST": 1}),
+        (httpx.ConnectTimeout("slow"), {"GET": 5, "POST": 5}),
+        (httpx.ConnectError("refused"), {"GET": 5, "POST": 5}),
+        (httpx.RemoteProtocolError("cut"), {"GET": 5, "POST": 1}),
         (httpx.DecodingError("bad"), {"GET": 1, "POST": 1}),
     ],
 )
@@ -422,7 +422,7 @@ def test_attempts_come_to_an_end(server: GitHubServer, github: GitHub, pauses: l
     with pytest.raises(GitHubError) as caught:
         github.comments(5)
     assert (caught.value.status, caught.value.hint) == (502, "try later")
-    assert (len(server.of("GET", COMMENTS)), len(pauses)) == (4, 3)
+    assert (len(server.of("GET", COMMENTS)), len(pauses)) == (5, 4)
     assert pauses == sorted(pauses)
 
 
@@ -664,7 +664,18 @@ def test_a_repository_is_an_owner_and_a_name(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["", "github.com", "http://github.example", "https://user:pass@github.example", "ftp://x"]
+    "url",
+    [
+        "",
+        "github.com",
+        "http://github.example",
+        "https://user:pass@github.example",
+        "ftp://x",
+        "https://github.example.",
+        "https://gıthub.example",
+        "httpſ://github.example",
+        "https://github.example/api/../..",
+    ],
 )
 def test_the_token_goes_to_no_odd_address(url: str) -> None:
     with pytest.raises(GitHubError, match="GitHub's API") as caught:
@@ -687,4 +698,4 @@ def test_a_server_that_is_down_is_said_so(server: GitHubServer, github: GitHub, 
         github.comments(5)
     assert caught.value.status is None
     assert "GITHUB_API_URL" in caught.value.hint
-    assert len(pauses) == 3
+    assert len(pauses) == 4

@@ -20,7 +20,7 @@ TIMEOUT_VARIABLES = ("HH_API_TIMEOUT",)
 _URL = re.compile(
     r"(?P<scheme>https?)://(?P<host>[a-z0-9_](?:[a-z0-9._-]*[a-z0-9_])?|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{1,5}))?"
     r"(?P<path>(?:/[a-z0-9._~%-]+)*)/*",
-    re.IGNORECASE,
+    re.IGNORECASE | re.ASCII,  # without it ſ is a kind of s, and "httpſ" one of "https"
 )
 _KEY = re.compile(r"[!-~]+")
 

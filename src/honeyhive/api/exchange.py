@@ -18,8 +18,8 @@ from pydantic import ValidationError
 from honeyhive.api.call import Call
 from honeyhive.api.connection import Connection
 from honeyhive.api.retries import retry_after
-from honeyhive.api.secrecy import beginning, without
 from honeyhive.documents import shown
+from honeyhive.documents.redactor import redactor_of
 from honeyhive.errors import (
     ApiAnswerError,
     ApiBusyError,
@@ -118,7 +118,7 @@ class Exchange:
     def cause(self, error: Exception) -> Exception | None:
         """The error to be kept as the cause; none where its own text holds the key, which a server may echo."""
         key, text = self.connection.api_key, str(error)
-        return None if without(key, text, "") != text else error
+        return None if redactor_of(key).finds(text.encode("utf-8", "replace")) else error
 
     def overdue(self, call: Call[T], seconds: float) -> ApiUnreachableError:
         """The error for an exchange that took all the time that there was."""
@@ -127,7 +127,7 @@ class Exchange:
 
     def clean(self, text: str) -> str:
         """A stranger's text on one line: without the key, without control characters, and not longer than we quote."""
-        text = beginning(self.connection.api_key, _CONTROLS.sub(" ", text).strip(), "***", _EXCERPT)
+        text = redactor_of(self.connection.api_key).beginning(_CONTROLS.sub(" ", text).strip(), _EXCERPT)
         return text if len(text) <= _EXCERPT else f"{text[: _EXCERPT - 1]}…"
 
     def _value(self, call: Call[T], received: Received) -> object:

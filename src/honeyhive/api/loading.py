@@ -9,9 +9,10 @@ from contextlib import suppress
 from importlib import import_module
 
 from honeyhive.api.call import Call
+from honeyhive.api.clients import ssl_context
 from honeyhive.api.connection import Connection
 from honeyhive.api.retries import Retries
-from honeyhive.api.transport import AsyncTransport, Transport, ssl_context
+from honeyhive.api.transport import AsyncTransport, Transport
 from honeyhive.errors import ApiError
 
 _LOOKED_FOR = ("sniffio",)

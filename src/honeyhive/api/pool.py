@@ -1,39 +1,10 @@
-"""The HTTP clients of one process, and how they are made."""
+"""The HTTP clients of one process, each lent to one thread at a time."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from typing import TypeVar
 
-import httpx
-
-from honeyhive.api.deadline import Line
-from honeyhive.errors import ApiUnreachableError
-
-C = TypeVar("C", bound=httpx.Client | httpx.AsyncClient)
-
-
-def made(make: Callable[[], C]) -> C:
-    """The client that `make` makes; `ApiUnreachableError` where the environment does not allow for one."""
-    try:
-        return make()
-    except ImportError as error:
-        reason = str(error)
-    except OSError as error:
-        reason = f"the trusted certificates cannot be read: {error.strerror or type(error).__name__}"
-    except (ValueError, httpx.InvalidURL):
-        reason = "a proxy's address is none that can be used"
-    # Raised out here, and without quoting it: a proxy's address may hold a password.
-    raise ApiUnreachableError(
-        f"no connection can be made here: {reason}", hint="see the proxy variables and SSL_CERT_FILE"
-    )
-
-
-class Client(httpx.Client):
-    """A client of one connection, which can be cut."""
-
-    line: Line
+from honeyhive.api.clients import Client
 
 
 class Pool:

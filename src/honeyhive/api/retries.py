@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ _UNTOUCHED = frozenset({429, 503})
 
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 _BROKEN = (httpx.TimeoutException, httpx.NetworkError, httpx.RemoteProtocolError, httpx.ProxyError)
+_CUT = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
 _SECONDS = re.compile(r"[0-9]{1,9}(?:\.[0-9]+)?")
 
 
@@ -71,18 +73,25 @@ class Retries:
 
 
 class Budget:
-    """The seconds that one request may take in all; they begin to run when they are first asked for."""
+    """The seconds that something may take in all; they begin to run when they are first asked for.
 
-    def __init__(self, seconds: float, *, clock: Callable[[], float] = time.monotonic) -> None:
+    What is done `within` another budget has no more than is left of that one.
+    """
+
+    def __init__(
+        self, seconds: float, *, clock: Callable[[], float] = time.monotonic, within: Budget | None = None
+    ) -> None:
         self.seconds = seconds
         self._clock = clock
+        self._within = within
         self._end: float | None = None
 
     def left(self) -> float:
         """How many are left; below zero once they are over."""
         if self._end is None:
             self._end = self._clock() + self.seconds
-        return self._end - self._clock()
+        own = self._end - self._clock()
+        return own if self._within is None else min(own, self._within.left())
 
 
 def retryable(error: Exception, *, idempotent: bool) -> bool:
@@ -90,8 +99,17 @@ def retryable(error: Exception, *, idempotent: bool) -> bool:
     if isinstance(error, ApiStatusError):
         return error.status in (_PASSING if idempotent else _UNTOUCHED)
     if isinstance(error, ApiUnreachableError):
-        return isinstance(error.__cause__, _BROKEN if idempotent else _NOT_SENT)
+        return isinstance(error.__cause__, _BROKEN if idempotent else _NOT_SENT) and not _lasts(error.__cause__)
     return False
+
+
+def _lasts(cause: BaseException | None) -> bool:
+    """Whether it would be the same the next time: a certificate that is not trusted, no TLS, a proxy that refuses."""
+    if isinstance(cause, httpx.ProxyError) and str(cause).startswith("4"):
+        return True
+    while cause is not None and not isinstance(cause, ssl.SSLError):
+        cause = cause.__cause__ or cause.__context__
+    return cause is not None and not isinstance(cause, _CUT)
 
 
 def retry_after(header: str | None, *, now: datetime | None = None) -> float | None:

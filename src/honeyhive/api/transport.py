@@ -6,21 +6,19 @@ import asyncio
 import logging
 import math
 import os
-import ssl
-from collections.abc import AsyncIterable, Iterable, Iterator
+from collections.abc import AsyncIterable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import TracebackType
-from typing import Self, TypedDict, TypeVar, cast
+from typing import Self, TypeVar, cast
 
 import httpx
 
 from honeyhive.api.call import Call
+from honeyhive.api.clients import Client, Habits, new_async_client, new_client
 from honeyhive.api.connection import Connection
 from honeyhive.api.deadline import Deadline, Line
 from honeyhive.api.exchange import MAX_ANSWER, Exchange, Received, headers
-from honeyhive.api.pool import Client, Pool, made
+from honeyhive.api.pool import Pool
 from honeyhive.api.retries import Budget, Retries
 from honeyhive.errors import ApiError
 
@@ -32,7 +30,6 @@ TIMEOUT = 30.0
 MAX_CONNECTIONS = 10
 
 _CONNECT_TIMEOUT = 10.0
-_KEEP_IDLE = 30.0
 _SHORTEST = 0.001  # none at all would mean that a socket does not wait
 
 # Each retry is logged as a warning, which Python shows on stderr where nobody has set up logging: ours are told where
@@ -40,43 +37,8 @@ _SHORTEST = 0.001  # none at all would mean that a socket does not wait
 logging.getLogger("stamina").addHandler(logging.NullHandler())
 
 
-@cache
-def ssl_context() -> ssl.SSLContext:
-    """The one context of this process: making one takes as long as a dozen requests."""
-    return httpx.create_ssl_context()
-
-
 def _timeout(seconds: float) -> httpx.Timeout:
     return httpx.Timeout(seconds, connect=min(seconds, _CONNECT_TIMEOUT), pool=None)
-
-
-class _Settings(TypedDict):
-    """What both kinds of httpx client are made with."""
-
-    headers: dict[str, str]
-    timeout: httpx.Timeout
-    limits: httpx.Limits
-    verify: ssl.SSLContext
-    trust_env: bool
-    follow_redirects: bool
-    cookies: CookieJar
-
-
-def _settings(connection: Connection, timeout: float, max_connections: int) -> _Settings:
-    encrypted = connection.encrypted
-    return {
-        "headers": headers(connection),
-        "timeout": _timeout(timeout),
-        "limits": httpx.Limits(
-            max_connections=max_connections, max_keepalive_connections=max_connections, keepalive_expiry=_KEEP_IDLE
-        ),
-        # An unencrypted connection needs no certificates, and this context trusts none.
-        "verify": ssl_context() if encrypted else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
-        # A proxy sees what is not encrypted: without TLS none is asked.
-        "trust_env": encrypted,
-        "follow_redirects": False,
-        "cookies": CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-    }
 
 
 class _Sending:
@@ -107,6 +69,13 @@ class _Sending:
 
     def _begin(self) -> None:
         """What one kind of transport needs besides."""
+
+    def _headers(self) -> Mapping[str, str]:
+        """What every request says, the key among it."""
+        return headers(self.connection)
+
+    def _habits(self, connections: int) -> Habits:
+        return Habits(headers=self._headers(), timeout=_timeout(self._timeout), connections=connections)
 
     def _request(
         self,
@@ -186,9 +155,7 @@ class Transport(_Sending):
 
     def _new_client(self) -> Client:
         transport = cast("httpx.BaseTransport | None", self._transport)  # what the user of a test gives
-        client = made(lambda: Client(transport=transport, **_settings(self.connection, self._timeout, 1)))
-        client.line = Line()
-        return client
+        return new_client(self.connection.server_url, self._habits(1), transport=transport)
 
     def _once(self, call: Call[T], budget: Budget) -> Received:
         with self._lent() as client:
@@ -271,11 +238,8 @@ class AsyncTransport(_Sending):
     async def _once(self, call: Call[T]) -> Received:
         if self._client is None:
             transport = cast("httpx.AsyncBaseTransport | None", self._transport)  # what the user of a test gives
-            self._client = made(
-                lambda: httpx.AsyncClient(
-                    transport=transport, **_settings(self.connection, self._timeout, self._max_connections)
-                )
-            )
+            habits = self._habits(self._max_connections)
+            self._client = new_async_client(self.connection.server_url, habits, transport=transport)
         failed: httpx.HTTPError | httpx.InvalidURL
         try:
             response = await self._client.send(self._request(self._client, call), stream=True)

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import gzip
 import os
-import ssl
 import threading
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import closing, suppress
+from pathlib import Path
 
 import httpx
 from opentelemetry.sdk.environment_variables import OTEL_BSP_MAX_QUEUE_SIZE
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
-from honeyhive.api.pool import made
+from honeyhive.api.clients import Client, Habits, new_client
+from honeyhive.api.deadline import Deadline
 from honeyhive.api.retries import Budget, Retries, retry_after
-from honeyhive.api.transport import ssl_context
 from honeyhive.errors import ApiError, ApiStatusError, ApiUnreachableError
 from honeyhive.tracer.backend import Backend
 from honeyhive.tracer.otlp import span_line, span_protobuf
@@ -74,15 +75,15 @@ class SpanBackend(SpanExporter):
         address = httpx.URL(backend.url)
         # Whoever logs requests logs their address, which is no place for a password.
         self._url = address.copy_with(userinfo=b"")
-        self._client = made(
-            lambda: httpx.Client(
-                auth=(address.username, address.password) if address.userinfo else None,
-                headers={**backend.headers, "accept-encoding": "identity", "content-type": kind, **packed},
-                timeout=backend.timeout,
-                verify=_certificates(backend),
-                transport=transport,
-            )
+        self._auth = (address.username, address.password) if address.userinfo else None
+        self._habits = Habits(
+            headers={**backend.headers, "accept-encoding": "identity", "content-type": kind, **packed},
+            timeout=httpx.Timeout(backend.timeout),
+            connections=1,
+            certificates=None if backend.certificate is None else Path(backend.certificate),
         )
+        self._transport = transport
+        self._client = self._new_client()
 
     def stop_after(self, seconds: float) -> None:
         """Send nothing any more when so many seconds have passed."""
@@ -115,14 +116,34 @@ class SpanBackend(SpanExporter):
             raise ApiUnreachableError(f"{self._backend.host} had no more time to take what was left")
         timeout = min(self._backend.timeout, left)
         try:
-            with self._client.stream("POST", self._url, content=content, timeout=timeout) as response:
-                _read_past(response)
+            response = self._answered(content, timeout)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise ApiUnreachableError(f"{self._backend.host}: {type(error).__name__}") from error
         if not response.is_success:
             wait = retry_after(response.headers.get("retry-after"))
             message = f"{self._backend.host} answers with status {response.status_code}"
             raise ApiStatusError(message, status=response.status_code, retry_after=wait)
+
+    def _answered(self, content: bytes, seconds: float) -> httpx.Response:
+        """The answer, of which only the status counts; within so many seconds for all of it, or without its end."""
+        line = self._client.line
+        trace = {"trace": line.trace}
+        try:
+            with Deadline(line, seconds):
+                request = self._client.build_request(
+                    "POST", self._url, content=content, timeout=seconds, extensions=trace
+                )
+                response = self._client.send(request, stream=True, auth=self._auth)
+                with closing(response), suppress(httpx.HTTPError):
+                    _read_past(response)
+                return response
+        finally:
+            if line.is_cut:
+                self._client.close()
+                self._client = self._new_client()
+
+    def _new_client(self) -> Client:
+        return new_client(self._backend.url, self._habits, transport=self._transport)
 
     def _left(self) -> float:
         return self._stop - time.monotonic()
@@ -132,12 +153,6 @@ class SpanBackend(SpanExporter):
             self._warned = True
             told = f"spans are not sent to the OpenTelemetry backend: {error}"
             warn(told)
-
-
-def _certificates(backend: Backend) -> ssl.SSLContext:
-    if backend.certificate is None:
-        return ssl_context()
-    return ssl.create_default_context(cafile=backend.certificate)
 
 
 def _read_past(response: httpx.Response) -> None:

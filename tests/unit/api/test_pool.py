@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from honeyhive.api.client import HoneyHive
-from honeyhive.api.transport import ssl_context
+from honeyhive.api.clients import ssl_context
 from honeyhive.errors import ApiUnreachableError
 from loopback import KEY, QUICK
 

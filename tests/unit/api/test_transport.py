@@ -15,9 +15,10 @@ import pytest
 
 from honeyhive.api import calls
 from honeyhive.api.client import HoneyHive
+from honeyhive.api.clients import ssl_context
 from honeyhive.api.connection import Connection
 from honeyhive.api.retries import Retries
-from honeyhive.api.transport import Transport, ssl_context
+from honeyhive.api.transport import Transport
 from honeyhive.errors import (
     ApiBusyError,
     ApiError,
@@ -203,7 +204,7 @@ def test_there_is_one_ssl_context_and_none_where_nothing_is_encrypted() -> None:
     script = """
 import ssl, httpx
 from honeyhive.api.client import HoneyHive
-from honeyhive.api.transport import ssl_context
+from honeyhive.api.clients import ssl_context
 answer = httpx.MockTransport(lambda request: httpx.Response(200, json={}))
 with HoneyHive("key", server_url="http://localhost", transport=answer) as client:
     client.events.update({"event_id": "e"})

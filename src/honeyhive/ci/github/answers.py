@@ -248,9 +248,17 @@ class RunShape(Shape):
 
 
 class CheckShape(Shape):
-    """A check run."""
+    """A check run; `external_id` is what who made it calls it."""
 
     id: _Number
+    status: _Word = ""
+    external_id: _Address | None = None
+
+
+class ChecksShape(Shape):
+    """The check runs of a commit."""
+
+    check_runs: list[CheckShape]
 
 
 class _RefusalShape(Shape):

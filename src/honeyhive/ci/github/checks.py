@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
 from honeyhive.ci.commands import Annotation
-from honeyhive.ci.github.client import LONGEST_SUMMARY, LONGEST_TITLE, Conclusion
+from honeyhive.ci.github.checkruns import LONGEST_SUMMARY, LONGEST_TITLE, Conclusion
 from honeyhive.ci.github.comments import sections_of
+from honeyhive.ci.lastwords import LAST_WORDS
 from honeyhive.ci.reports.report import Report
-from honeyhive.errors import Cancelled, GitHubError
+from honeyhive.errors import Cancelled, GitHubError, ReportingError
 from honeyhive.gate.comment import compose
 from honeyhive.gate.markdown import one_line
 
@@ -41,7 +43,7 @@ class Check:
     """The check run of a gate. `problems` are what went wrong in telling GitHub of it: the gate goes on without."""
 
     def __init__(self) -> None:
-        self.problems: list[GitHubError] = []
+        self.problems: list[ReportingError] = []
         self._conclusion: Conclusion = "failure"  # nobody has said that it is a success
         self._title = "No verdict"
         self._summary = _ENDED
@@ -63,7 +65,7 @@ class Check:
     def begin(self, github: Checks, name: str, head_sha: str, details_url: str | None) -> int | None:
         """Begin it: its id, or `None` with a problem."""
         try:
-            return github.create_check(name, head_sha, details_url=details_url)
+            return github.create_check(name, head_sha, details_url=details_url, external_id=secrets.token_hex(16))
         except GitHubError as error:
             self.problems.append(error)
             return None
@@ -72,8 +74,10 @@ class Check:
         """Tell GitHub how it ended."""
         told = {"title": self._title, "summary": self._summary}
         try:
-            github.finish_check(check_id, self._conclusion, **told, annotations=self._annotations)
-        except GitHubError as error:
+            LAST_WORDS.telling(
+                lambda: github.finish_check(check_id, self._conclusion, **told, annotations=self._annotations)
+            )
+        except ReportingError as error:
             self.problems.append(error)
 
 

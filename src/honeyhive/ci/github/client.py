@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import httpx
 
 from honeyhive.api.call import Call, params, path
 from honeyhive.api.connection import Connection
-from honeyhive.ci.commands import Annotation, Level
+from honeyhive.api.retries import Budget
+from honeyhive.ci.commands import Annotation
 from honeyhive.ci.github.answers import (
     AccountShape,
     CheckShape,
+    ChecksShape,
     Comment,
     CommentShape,
     CommitShape,
@@ -31,7 +33,10 @@ from honeyhive.ci.github.answers import (
     WorkflowRun,
     paths,
 )
+from honeyhive.ci.github.checkruns import Conclusion, beginning, ending
+from honeyhive.ci.github.once import once
 from honeyhive.ci.github.transport import GitHubTransport
+from honeyhive.ci.outlet import OUTLET
 from honeyhive.documents import shown
 from honeyhive.errors import ApiAnswerError, ArgumentError, GitHubError, GitHubPermissionError
 
@@ -48,15 +53,6 @@ COMPARED_PAGES = 10
 PULL_FILES = 3_000
 """How many files of a pull request GitHub lists at most."""
 
-LONGEST_SUMMARY = 65_535
-LONGEST_TITLE = 255
-LONGEST_MESSAGE = 16_000
-"""GitHub takes 64 KB, and a character may be four bytes."""
-MOST_ANNOTATIONS = 50
-
-Conclusion = Literal["action_required", "cancelled", "failure", "neutral", "success", "skipped", "timed_out"]
-
-_LEVELS: Mapping[Level, str] = {Level.ERROR: "failure", Level.WARNING: "warning", Level.NOTICE: "notice"}
 _REPOSITORY = re.compile(r"(?!\.{1,2}/)[A-Za-z0-9._-]{1,100}/(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}")
 _TOKEN = re.compile(r"[!-~]+")
 
@@ -72,8 +68,9 @@ class GitHub:
         repository: str,
         transport: httpx.BaseTransport | None = None,
         pause: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`repository` is `owner/name`; `transport` takes the place of the network in tests, `pause` waits."""
+        """`repository` is `owner/name`; `transport` is the network of a test. `pause` waits, by `clock`."""
         if not _TOKEN.fullmatch(token.strip()):
             hint = "give `github-token: ${{ github.token }}`"
             raise GitHubPermissionError("there is no GitHub token, or what is given is none", hint=hint)
@@ -86,7 +83,7 @@ class GitHub:
             hint = "GITHUB_API_URL names it, such as https://api.github.com"
             raise GitHubError(f"the address of GitHub's API: {error.message}", hint=hint) from error
         self.repository = repository
-        self._line = GitHubTransport(connection, pause=pause, transport=transport)
+        self._line = GitHubTransport(connection, pause=pause, clock=clock, transport=transport)
         self._here = path("/repos/{}/{}", *repository.split("/"))
 
     def __repr__(self) -> str:
@@ -105,6 +102,10 @@ class GitHub:
     def close(self) -> None:
         """Close the connections; no more requests."""
         self._line.close()
+
+    def within(self, budget: Budget) -> None:
+        """From now on everything has to come to its end within that time."""
+        self._line.within = budget
 
     # --- comments -----------------------------------------------------------------------------------------------------
 
@@ -200,11 +201,21 @@ class GitHub:
     def create_check(
         self, name: str, head_sha: str, *, details_url: str | None = None, external_id: str | None = None
     ) -> int:
-        """A check run that is in progress, on that commit: its id."""
-        named = {"details_url": details_url, "external_id": external_id}
-        body = {"name": name, "head_sha": head_sha, "status": "in_progress"}
-        body |= {key: value for key, value in named.items() if value is not None}
-        return self._send("POST", "/check-runs", CheckShape, json=body, idempotent=False).id
+        """A check run that is in progress, on that commit: its id.
+
+        Where the answer is lost it is looked up by its `external_id`, which is to be its own, before it is made again.
+        """
+        body = beginning(name, head_sha, details_url=details_url, external_id=external_id)
+
+        def send() -> int:
+            return self._send("POST", "/check-runs", CheckShape, json=body, idempotent=False).id
+
+        def look_up() -> int | None:
+            place, query = path("/commits/{}/check-runs", head_sha), params(check_name=name, per_page=PER_PAGE)
+            found = self._send("GET", place, ChecksShape, params=query).check_runs
+            return next((one.id for one in found if one.external_id == external_id), None)
+
+        return send() if external_id is None else once(send, look_up, pause=self._line.pause)
 
     def finish_check(
         self,
@@ -217,20 +228,27 @@ class GitHub:
     ) -> None:
         """The check run has come to its end. What is longer than GitHub takes is cut: a check that never ends is worse.
 
-        Only annotations that name a file are shown there. Sent twice, they may show twice.
+        Only annotations that name a file are shown there. Sent twice they would show twice: where an answer is lost, it
+        is looked up whether it has ended.
         """
-        placed = [_annotation(one) for one in annotations if one.file is not None]
-        output = {
-            "title": title[:LONGEST_TITLE],
-            "summary": summary[:LONGEST_SUMMARY],
-            "annotations": placed[:MOST_ANNOTATIONS],
-        }
-        body = {"status": "completed", "conclusion": conclusion, "output": output}
-        self._send("PATCH", path("/check-runs/{}", check_id), CheckShape, json=body)
+        body = ending(conclusion, title=title, summary=summary, annotations=annotations)
+        place = path("/check-runs/{}", check_id)
+
+        def look_up() -> CheckShape | None:
+            found = self._send("GET", place, CheckShape)
+            return found if found.status == "completed" else None
+
+        once(
+            lambda: self._send("PATCH", place, CheckShape, json=body, idempotent=False),
+            look_up,
+            pause=self._line.pause,
+        )
 
     # --- requests -----------------------------------------------------------------------------------------------------
 
     def _send(self, method: str, place: str, shape: type[S], **request: Any) -> S:
+        if "json" in request:
+            request["json"] = OUTLET.clean_value(request["json"])
         return self._line.send(Call(method=method, path=self._here + place, parse=_read(shape), **request))
 
     def _all(self, shape: type[S], place: str) -> Iterator[S]:
@@ -278,10 +296,3 @@ def _nothing(_: Any) -> None:
 def _may_be_ref(name: str) -> bool:
     """Whether git could have such a name; empty ones and dots would ask GitHub for something else."""
     return bool(name.strip()) and ".." not in name and name != "." and name.isprintable()
-
-
-def _annotation(annotation: Annotation) -> dict[str, Any]:
-    line = max(annotation.line or 1, 1)
-    where = {"path": annotation.file, "start_line": line, "end_line": line}
-    what = {"annotation_level": _LEVELS[annotation.level], "message": annotation.message[:LONGEST_MESSAGE] or "·"}
-    return where | what | {"title": annotation.title[:LONGEST_TITLE]}

@@ -17,6 +17,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from honeyhive.ci.github.answers import Comment
+from honeyhive.ci.github.once import LOST_ANSWERS, is_lost
 from honeyhive.ci.reports.report import Origin, Report
 from honeyhive.documents import Malformed, load_json
 from honeyhive.errors import GitHubError
@@ -33,7 +34,6 @@ ROUNDS = 10
 """How often a comment is written before that is given up."""
 
 _READINGS = 2
-_LOST_ANSWERS = 3
 _GONE = (404, 410)
 _COMMIT = re.compile(r"[0-9a-f]{7,64}")
 
@@ -213,7 +213,7 @@ class _Posting:
         if error.status in _GONE and not writing_anew:
             return True
         self._lost += 1
-        return (error.status is None or error.status >= 500) and self._lost < _LOST_ANSWERS
+        return is_lost(error) and self._lost < LOST_ANSWERS
 
     def _delete(self, doubles: Sequence[Comment]) -> None:
         """All that they say is in the oldest by now."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import random
 import re
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -19,11 +20,10 @@ import httpx
 from honeyhive.api.call import Call
 from honeyhive.api.connection import Connection
 from honeyhive.api.exchange import Received
-from honeyhive.api.pool import Client
 from honeyhive.api.retries import Budget, Retries, retryable
 from honeyhive.api.transport import Transport
 from honeyhive.ci.github.answers import refusal_message
-from honeyhive.ci.github.limits import allowed_in
+from honeyhive.ci.github.limits import Pace, allowed_in, used_up_for
 from honeyhive.ci.github.permissions import advice, needed
 from honeyhive.errors import ApiError, GitHubError, GitHubPermissionError
 
@@ -32,7 +32,7 @@ T = TypeVar("T")
 MEDIA = "application/vnd.github+json"
 API_VERSION = "2022-11-28"
 
-RETRIES = Retries(attempts=4, total=150.0, wait=1.0, longest_wait=8.0)
+RETRIES = Retries(attempts=5, total=90.0, wait=1.0, longest_wait=8.0)
 LONGEST_PAUSE = 65.0
 """Seconds; a limit that lasts longer is told, not waited for."""
 
@@ -47,15 +47,24 @@ class GitHubTransport(Transport):
     """Sends calls to GitHub, from any thread. What fails is a `GitHubError`, after the retries; no text has the token.
 
     What may be done twice is sent again where an answer is lost; all else only where GitHub has said that it did
-    nothing. `pause` waits.
+    nothing. Between two writes there is a second, and while one of GitHub's limits holds nothing is asked. `pause`
+    waits, by `clock`.
     """
 
     def __init__(
-        self, connection: Connection, *, pause: Callable[[float], None], transport: httpx.BaseTransport | None = None
+        self,
+        connection: Connection,
+        *,
+        pause: Callable[[float], None],
+        clock: Callable[[], float] = time.monotonic,
+        transport: httpx.BaseTransport | None = None,
     ) -> None:
         """`transport` takes the place of the network in tests."""
         super().__init__(connection, retries=RETRIES, transport=transport)
-        self._pause = pause
+        self.pause = pause
+        self.within: Budget | None = None
+        self._clock = clock
+        self._pace = Pace(clock)
 
     def prepare(self) -> None:
         """Import and read now whatever a request takes: later the user's code may have been where that is loaded from.
@@ -79,21 +88,32 @@ class GitHubTransport(Transport):
 
     def exchange(self, call: Call[T]) -> Received:
         """The answer, which is no refusal."""
-        budget = Budget(self._retries.total)
+        budget = Budget(self._retries.total, clock=self._clock, within=self.within)
         for attempt in count(1):
+            self._await_turn(call, budget)
             received = self._attempt(call, budget)
             if isinstance(received, Received) and 200 <= received.status < 300:
                 return received
             wait = self._wait(call, received, attempt)
             last = attempt == self._retries.attempts
             if wait is None or last or wait > min(LONGEST_PAUSE, budget.left()):
-                raise self._refused(call, received) if isinstance(received, Received) else self._unreached(received)
-            self._pause(wait)
+                raise self._failure(call, received, budget)
+            self.pause(wait)
         raise AssertionError("the last attempt returns or raises")
 
-    def _new_client(self) -> Client:
-        client = super()._new_client()
-        own = {
+    def _await_turn(self, call: Call[T], budget: Budget) -> None:
+        """Wait until GitHub may be asked; `GitHubError` where that takes longer than there is time."""
+        wait, left = self._pace.turn(call.method), budget.left()
+        if left <= 0:
+            hint = "the time for reporting was over: is GitHub slow or out of order? See https://www.githubstatus.com"
+            raise GitHubError(f"{call.request}: not asked any more", hint=hint, request=call.request)
+        if wait > min(LONGEST_PAUSE, left):
+            raise GitHubError(f"{call.request}: not asked", hint=_when(wait), request=call.request)
+        if wait > 0:
+            self.pause(wait)
+
+    def _headers(self) -> Mapping[str, str]:
+        return {
             "Authorization": f"Bearer {self.connection.api_key}",
             "Accept": MEDIA,
             "Accept-Encoding": "gzip, deflate",
@@ -101,8 +121,6 @@ class GitHubTransport(Transport):
             "User-Agent": f"honeyhive/{_version()}",
             "X-GitHub-Api-Version": API_VERSION,
         }
-        client.headers = httpx.Headers(own)
-        return client
 
     def _attempt(self, call: Call[T], budget: Budget) -> Received | ApiError:
         """The answer to a call, or why there is none. What has moved on the same server is followed there."""
@@ -117,9 +135,15 @@ class GitHubTransport(Transport):
     def _tried_once(self, call: Call[T], budget: Budget) -> Received | ApiError:
         try:
             self.check_open(call)
-            return self._once(call, budget)
+            received = self._once(call, budget)
         except ApiError as error:
             return error
+        finally:
+            self._pace.answered(call.method)
+        used_up = used_up_for(received.headers, datetime.now(UTC))
+        if used_up is not None:
+            self._pace.limited(used_up)
+        return received
 
     def _moved(self, call: Call[T], received: Received) -> Call[T] | None:
         """The call to where its answer sends it: asked for only, and no further than the API that the token is for."""
@@ -138,6 +162,7 @@ class GitHubTransport(Transport):
         if isinstance(received, Received):
             limit = allowed_in(received.status, received.headers, self._message(received), datetime.now(UTC))
             if limit is not None:
+                self._pace.limited(limit)
                 return limit
             again = call.idempotent and received.status in _PASSING
         else:
@@ -152,16 +177,21 @@ class GitHubTransport(Transport):
         except (ValueError, RecursionError):
             return ""
 
+    def _failure(self, call: Call[T], received: Received | ApiError, budget: Budget) -> GitHubError:
+        return self._refused(call, received, budget) if isinstance(received, Received) else self._unreached(received)
+
     def _unreached(self, error: ApiError) -> GitHubError:
         raised = self._error(error, None)
         raised.__cause__ = error.__cause__
         return raised
 
     def _error(self, error: ApiError, status: int | None) -> GitHubError:
-        hint = f"is {self.connection.origin} the GitHub that runs this, and reachable from here? See GITHUB_API_URL"
+        hint = error.hint
+        if "HH_API_URL" in hint:  # which names HoneyHive's
+            hint = f"is {self.connection.origin} the GitHub that runs this, and reachable from here? See GITHUB_API_URL"
         return GitHubError(error.message, hint=hint, request=error.request, status=status)
 
-    def _refused(self, call: Call[T], received: Received) -> GitHubError:
+    def _refused(self, call: Call[T], received: Received, budget: Budget) -> GitHubError:
         status, message = received.status, self._exchange.clean(self._message(received))
         text = f"{call.request}: {status}{': ' if message else ''}{message}"
         limit = allowed_in(status, received.headers, message, datetime.now(UTC))
@@ -173,13 +203,13 @@ class GitHubTransport(Transport):
         if status == 401:
             hint = "is `github-token` still valid? The token of a job ends with the job"
             return GitHubPermissionError(text, hint=hint, request=call.request, status=status)
-        if status == 403 or (status == 404 and self._hidden(call, received)):
+        if status == 403 or (status == 404 and self._hidden(call, received, budget)):
             permission = needed(call.method, call.path, received.headers.get("x-accepted-github-permissions", ""))
             return GitHubPermissionError(text, hint=advice(permission), request=call.request, status=status)
         hint = _HINTS.get(status, "try later" if status >= 500 else "")
         return GitHubError(text, hint=hint, request=call.request, status=status)
 
-    def _hidden(self, call: Call[Any], received: Received) -> bool:
+    def _hidden(self, call: Call[Any], received: Received, budget: Budget) -> bool:
         """Whether "not found" means "not for you": the repository itself is not found either, or a scope is missing."""
         held, asked = (_scopes(received.headers.get(name)) for name in ("x-oauth-scopes", "x-accepted-oauth-scopes"))
         if held is not None and asked and not held & asked:
@@ -189,7 +219,7 @@ class GitHubTransport(Transport):
             return False
         if repository[0] == call.path:
             return True
-        looked = self._attempt(Call(method="GET", path=repository[0], parse=_nothing), Budget(self._timeout))
+        looked = self._attempt(Call(method="GET", path=repository[0], parse=_nothing), budget)
         return isinstance(looked, Received) and looked.status == 404
 
 
