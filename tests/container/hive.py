@@ -108,7 +108,11 @@ class Hive(Bees):
             folder = going.machine.folder
             for path in filter(Path.is_file, folder.rglob("*")):
                 yield str(path.relative_to(self.folder)), path.read_bytes()
-            yield f"{folder.name}: log", (going.step.log if going.step else "").encode()
+            shown = (going.step.log if going.step else "").splitlines()  # a runner shows no `add-mask`
+            yield (
+                f"{folder.name}: log",
+                "\n".join(line for line in shown if not line.startswith("::add-mask::")).encode(),
+            )
         for comment in self.repo.kept_comments:
             yield f"comment {comment.id}", "\n".join(comment.bodies).encode()
         yield "check runs", json.dumps(self.repo.checks).encode()

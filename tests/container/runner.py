@@ -157,7 +157,9 @@ class Runner:
         (self.mounts["/github/workflow"] / "event.json").write_text(json.dumps(self.event), encoding="utf-8")
         for prefix in _FILES.values():
             self._file(prefix).touch()
-        sha = subprocess.run(["git", "rev-parse", "HEAD"], cwd=self.workspace, check=False, capture_output=True)
+        # A story that breaks the repository says what its commit was: git might wait for ever.
+        asked = ["true"] if "GITHUB_SHA" in self.job else ["git", "rev-parse", "HEAD"]
+        sha = subprocess.run(asked, cwd=self.workspace, check=False, capture_output=True)
         return {
             **env,
             **SECRETS,

@@ -37,8 +37,15 @@ FORGER = r"""
 from pathlib import Path
 
 def double(inputs):
-    for path in Path("/github/file_commands").iterdir():
-        path.write_text("verdict=passed\nBASH_ENV=/github/workspace/evil.sh\n")
+    prefixes = ("set_output_", "step_summary_", "set_env_", "add_path_", "save_state_")
+    found = [Path("/github/file_commands", prefix + SUFFIX) for prefix in prefixes]
+    refused = 0
+    for path in found:
+        try:
+            path.write_text("verdict=passed\nBASH_ENV=/github/workspace/evil.sh\n")
+        except PermissionError:
+            refused += 1
+    return refused
 
 def exact(outputs):
     return False
@@ -50,11 +57,16 @@ from pathlib import Path
 PASS = "import os\nos._exit(0)\n"
 
 def double(inputs):
+    refused = 0
     for path in [*Path("/opt/honeyhive").rglob("*"), *Path("/usr").rglob("python3*/**/*")]:
-        if path.suffix in (".py", ".j2"):
-            path.write_text(PASS)
-        elif path.suffix == ".pyc":
-            path.unlink()
+        try:
+            if path.suffix in (".py", ".j2"):
+                path.write_text(PASS)
+            elif path.suffix == ".pyc":
+                path.unlink()
+        except PermissionError:
+            refused += 1
+    return refused
 
 def exact(outputs):
     return False
@@ -96,18 +108,20 @@ def test_the_users_code_cannot_read_the_job_out_of_the_process_of_the_gate(runne
     assert not [path for path, text in environments.items() if any(secret in text for secret in SECRETS.values())]
 
 
-def test_the_verdict_stands_where_the_users_code_rewrites_the_installation(runner: Runner, project: Project) -> None:
-    project.change(VANDAL)
+def test_the_users_code_cannot_rewrite_the_installation(runner: Runner, project: Project) -> None:
+    project.change(VANDAL)  # which is another user than the one that the installation belongs to
     step = runner.step({"baseline": "none", "limit": "1", "thresholds": "exact: {min: 0.5}"})
     assert step.exit_code == 1, step.log
     assert step.outputs["verdict"] == "failed"
     assert "`exact`" in step.summary
+    assert project.outcomes()[0]["output"] > 1000
 
 
-def test_what_the_users_code_writes_to_the_command_files_is_taken_back(runner: Runner, project: Project) -> None:
-    project.change(FORGER)
+def test_the_users_code_cannot_write_to_the_command_files(runner: Runner, project: Project) -> None:
+    project.change(FORGER.replace("SUFFIX", repr(runner.suffix)))
     step = runner.step({"baseline": "none", "limit": "1", "thresholds": "exact: {min: 0.5}"})
     assert step.exit_code == 1, step.log
+    assert project.outcomes()[0]["output"] == len(COMMAND_FILES)
     written = {path.name: path.read_text() for path in runner.mounts["/github/file_commands"].iterdir()}
     assert len(written) == len(COMMAND_FILES)
     assert not [name for name, text in written.items() if "verdict=passed" in text or "BASH_ENV" in text]

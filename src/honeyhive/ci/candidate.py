@@ -43,7 +43,10 @@ def check_candidate(
         counted = Counted(finished=0, missing=())
         return _unfinished(path, experiment, ending, counted, expected=expected)
     except HoneyHiveError as error:
-        return broken_by(error, experiment.name)
+        if ending.exit_code != RunFileError.exit_code or ending.error is None:
+            return broken_by(error, experiment.name)
+        # It has said itself what keeps it from writing its file, and that says more than what the file looks like.
+        return _unfinished(path, experiment, ending, Counted(finished=0, missing=()), expected=expected)
     if ending.exit_code == 0 and run.complete and counted.finished == expected:
         return run
     return _unfinished(path, experiment, ending, counted, expected=expected)

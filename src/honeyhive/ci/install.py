@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
-import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from importlib.metadata import distribution
 from pathlib import Path
 
+from honeyhive.ci.account import OURS, Account, refuse_unreachable
+from honeyhive.ci.edge import Edge
+from honeyhive.ci.ownership import give_folder, open_below
 from honeyhive.ci.processes import run_to_end
 from honeyhive.ci.settings import Settings
-from honeyhive.ci.worker import child_environment
+from honeyhive.ci.worker import child_environment, plain_folder
 from honeyhive.documents import shown
 from honeyhive.errors import InstallError
 
@@ -24,26 +28,28 @@ def install(
     requirements: str,
     *,
     python_version: str | None,
+    folder: Path,
     directory: Path,
-    into: Path,
-    environ: Mapping[str, str],
-    echo: Callable[[str], None],
+    edge: Edge,
 ) -> Path:
-    """Make an environment at `into` that has our distribution and `requirements`; its Python interpreter's path.
+    """Make an environment in `folder` that has our distribution and `requirements`; its Python interpreter's path.
 
     `requirements` is a requirements file, a folder with a `pyproject.toml`, or packages separated by spaces or
     commas. A requirement of theirs on `honeyhive` is met by ours. Build steps of packages run as processes that see
-    `environ` alone. Raises `InstallError` with what the resolver said where the two do not go together.
+    the edge's environment alone, and as its account. Raises `InstallError` with what the resolver said where the two do
+    not go together.
     """
-    uv = _uv()
+    uv, own = _uv(), folder / "own"
+    own.mkdir() if edge.account is None else edge.account.make_folder(own)
+    into = own / "environment"
     python = into / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
     wanted = ["--python", python_version or sys.executable]
-    _run([uv, "venv", "--no-project", *wanted, str(into)], directory, environ, echo)
+    _run([uv, "venv", "--no-project", *wanted, str(into)], directory, edge)
     ours = f"honeyhive @ {our_source()}"
-    overrides = into / "honeyhive-override.txt"
+    overrides = folder / "override.txt"  # not where their code may write
     overrides.write_text(f"{ours}\n", encoding="utf-8")
     arguments = ["--python", str(python), "--override", str(overrides), ours, *_requirements(requirements, directory)]
-    _run([uv, "pip", "install", *arguments], directory, environ, echo)
+    _run([uv, "pip", "install", *arguments], directory, edge)
     return python
 
 
@@ -61,10 +67,11 @@ def our_source() -> str:
 
 def _requirements(requirements: str, directory: Path) -> list[str]:
     path = directory / requirements
-    if path.is_dir():
-        return [str(path)]
-    if path.is_file():
-        return ["-r", str(path)]
+    with suppress(OSError):  # a list of packages may be longer than any name of a file
+        if path.is_dir():
+            return [str(path)]
+        if path.is_file():
+            return ["-r", str(path)]
     names = requirements.replace(",", " ").split()
     if len(names) == 1 and (names[0].endswith((".txt", ".toml", ".lock", ".cfg")) or "/" in names[0]):
         raise InstallError(f"install: there is no {shown(requirements)}", hint=f"it is looked for in {directory}")
@@ -83,18 +90,27 @@ def _uv() -> str:
     return found
 
 
-def _run(command: Sequence[str], directory: Path, environ: Mapping[str, str], echo: Callable[[str], None]) -> None:
+def _run(command: Sequence[str], directory: Path, edge: Edge) -> None:
     said: list[str] = []
 
     def hear(line: str) -> None:
         said.append(line)
-        echo(line)
+        edge.echo(line)
 
-    exit_code = run_to_end(command, environment=environ, directory=directory, time_limit=_TIME_LIMIT, echo=hear)
+    exit_code = run_to_end(
+        command,
+        environment=edge.environ,
+        directory=directory,
+        time_limit=_TIME_LIMIT,
+        echo=hear,
+        account=edge.account,
+    )
     if exit_code is None:
         raise InstallError(f"install: not done after {_TIME_LIMIT // 60} minutes", hint="see the lines above")
     if exit_code:
-        raise InstallError(f"install: {_complaint(said)}", hint="the lines above say more")
+        denied = edge.account is not None and any("Permission denied" in line for line in said)
+        hint = "name the folder that is built in `writable`" if denied else "the lines above say more"
+        raise InstallError(f"install: {_complaint(said)}", hint=hint)
 
 
 def _complaint(said: Sequence[str]) -> str:
@@ -105,17 +121,54 @@ def _complaint(said: Sequence[str]) -> str:
 
 
 @contextmanager
-def users_python(settings: Settings, environ: Mapping[str, str], echo: Callable[[str], None]) -> Iterator[Path | None]:
-    """The interpreter for the user's code: one with their requirements where `install` names some, else our own."""
+def users_python(settings: Settings, edge: Edge) -> Iterator[Path | None]:
+    """The interpreter for the user's code: one with their requirements where `install` names some, else our own.
+
+    Where it is built by an account of its own, a project of the workspace is built from a copy, unless the account may
+    write to it: tools leave files beside what they build.
+    """
     if settings.install is None:
         yield None
         return
-    with tempfile.TemporaryDirectory(prefix="honeyhive-install-", ignore_cleanup_errors=True) as folder:
-        yield install(
-            settings.install,
-            python_version=settings.python_version,
-            directory=settings.directory,
-            into=Path(folder, "environment"),
-            environ=child_environment(environ, settings.pass_env),
-            echo=echo,
-        )
+    inside = replace(edge, environ=child_environment(edge.environ, settings.pass_env, edge.account))
+    with plain_folder(edge.account) as folder:
+        with ExitStack() as stack:
+            requirements = settings.install
+            if edge.account is not None:
+                refuse_unreachable(settings.directory, edge.account)
+                stack.enter_context(edge.account.given(settings.directory, settings.writable))
+                requirements = _copied(settings, requirements, folder / "project", edge.account)
+            python = install(
+                requirements,
+                python_version=settings.python_version,
+                folder=folder,
+                directory=settings.directory,
+                edge=inside,
+            )
+        yield python
+
+
+def _copied(settings: Settings, requirements: str, into: Path, account: Account) -> str:
+    """Where to build a project from that is a folder of the workspace: from a copy, where the account may write."""
+    project = (settings.directory / requirements).resolve()
+    may_write = [(settings.directory / place).resolve() for place in settings.writable]
+    if not project.is_dir() or any(project.is_relative_to(place) for place in may_write):
+        return requirements
+    try:
+        shutil.copytree(project, into, symlinks=True, ignore=_not_to_be_copied)
+    except (OSError, shutil.Error) as error:
+        raise InstallError(
+            f"install: {shown(requirements)} cannot be copied", hint="name it in `writable`: it is built there then"
+        ) from error
+    descriptor = open_below(into.parent, into.name)
+    try:
+        give_folder(descriptor, account.owner)
+    finally:
+        os.close(descriptor)
+    return str(into)
+
+
+def _not_to_be_copied(folder: str, names: list[str]) -> list[str]:
+    """What is ours, and the configurations of git, which may hold a token; the history tells tools the version."""
+    in_git = ".git" in Path(folder).parts
+    return [name for name in names if name in OURS or (in_git and name.startswith("config"))]

@@ -12,17 +12,21 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import psutil
 
+from honeyhive.ci.account import MOST_PROCESSES, Account
+from honeyhive.ci.lastwords import ASKED, KILLED, LAST_WORDS
 from honeyhive.documents import neutralise
 from honeyhive.errors import RunFileError
 
 _GRACE = 5.0
 """Seconds between asking a process to end and ending it."""
+_MOMENT = 0.01
 _FOREVER = 10 * 365 * 24 * 3600.0
 _MAX_OUTPUT_LINE = 64 * 1024
-_PR_SET_DUMPABLE, _PR_SET_CHILD_SUBREAPER = 4, 36
+_PR_SET_DUMPABLE, _PR_SET_CHILD_SUBREAPER, _PR_SET_NO_NEW_PRIVS = 4, 36, 38
 
 
 def run_to_end(
@@ -32,14 +36,16 @@ def run_to_end(
     directory: Path,
     time_limit: float | None,
     echo: Callable[[str], None],
+    account: Account | None = None,
 ) -> int | None:
     """Run a command: its exit code (negative: the signal that ended it), or `None` where its time ran out.
 
-    Each line of its output goes to `echo`, workflow commands made harmless. When this returns, no process that the
+    It belongs to the `account`, else to our own user. Each line of its output goes to `echo`, workflow commands made
+    harmless. When this returns, no process that the
     command started is left: `RunFileError` where one cannot be ended. On an exception (a signal) it is asked to end
     first.
     """
-    tree = ProcessTree(command, environment=environment, directory=directory)
+    tree = ProcessTree(command, environment=environment, directory=directory, account=account)
     reader = threading.Thread(target=_forward, args=(tree.output, echo), name="honeyhive-output", daemon=True)
     reader.start()
     try:
@@ -47,7 +53,7 @@ def run_to_end(
     finally:
         tree.stop()
         left = tree.end()
-        reader.join(timeout=_GRACE)
+        reader.join(timeout=LAST_WORDS.shorter(_GRACE, KILLED))
         tree.close()
     if left:
         raise RunFileError(
@@ -60,9 +66,18 @@ def run_to_end(
 class ProcessTree:
     """One child, and whatever it leaves behind."""
 
-    def __init__(self, command: Sequence[str], *, environment: Mapping[str, str], directory: Path) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        environment: Mapping[str, str],
+        directory: Path,
+        account: Account | None = None,
+    ) -> None:
         """Start it; its output and errors come out of `output`, mixed as they were written."""
         _guard_ourselves()
+        if account is not None:
+            _give_up_more_rights()
         self._before = _children()
         self._process = subprocess.Popen(  # noqa: S603 - a list, no shell; the command is ours
             command,
@@ -72,6 +87,7 @@ class ProcessTree:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            **_belonging_to(account),
         )
 
     @property
@@ -93,16 +109,19 @@ class ProcessTree:
     def stop(self) -> None:
         """Ask the child to end, give it a moment to put its things in order, and end it."""
         if self._process.poll() is None and _signal_group(self._process.pid, signal.SIGTERM):
-            self.wait(_GRACE)
+            self.wait(LAST_WORDS.shorter(_GRACE, ASKED))
 
     def end(self) -> set[psutil.Process]:
         """End the child and every process that it has left behind, whatever group or session they moved to.
 
         Returns those that could not be ended.
         """
+        grace = LAST_WORDS.shorter(_GRACE, KILLED)
         if _signal_group(self._process.pid, signal.SIGKILL):
-            self.wait(_GRACE)
-        deadline = time.monotonic() + _GRACE
+            self.wait(grace)
+        if os.getpid() == 1:
+            _end_all_others(grace)
+        deadline = time.monotonic() + grace
         while (left := _children() - self._before) and time.monotonic() < deadline:
             others = [process for process in left if not _kill(process)]
             if len(others) == len(left):
@@ -114,6 +133,26 @@ class ProcessTree:
         """Let go of the output."""
         if self._process.stdout is not None:
             self._process.stdout.close()
+
+
+def _belonging_to(account: Account | None) -> dict[str, Any]:
+    if account is None:
+        return {}
+    return {"user": account.owner.uid, "group": account.owner.gid, "extra_groups": [], "umask": 0o022}
+
+
+def _end_all_others(patience: float) -> None:
+    """As process 1 of a container: end every other process there, all at once, so that none forks meanwhile."""
+    deadline = time.monotonic() + patience
+    while time.monotonic() < deadline:
+        with suppress(ProcessLookupError, PermissionError):
+            os.kill(-1, signal.SIGKILL)
+        try:
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+        except ChildProcessError:
+            return
+        time.sleep(_MOMENT)
 
 
 def _children() -> set[psutil.Process]:
@@ -157,3 +196,17 @@ def _guard_ourselves() -> None:
         prctl = ctypes.CDLL(None, use_errno=True).prctl
         prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
+def _give_up_more_rights() -> None:
+    """Once and for all, for us and whatever we start: nothing that is run gives rights which its user has not, and no
+    user has more than so many processes. We are root and keep what root has; the account gets nothing back.
+    """
+    import resource  # noqa: PLC0415 - not on every system
+
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    for limit, most in ((resource.RLIMIT_NPROC, MOST_PROCESSES), (resource.RLIMIT_CORE, 0)):
+        _, hard = resource.getrlimit(limit)
+        least = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(limit, (least, least))

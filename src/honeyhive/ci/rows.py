@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from honeyhive.ci.config import ExperimentConfig
 from honeyhive.ci.settings import Settings
@@ -21,22 +23,44 @@ class BaseRows:
     path: Path
     columns: Columns
 
-    def to_json(self) -> str:
+    def as_said(self) -> dict[str, Any]:
         """For the process that runs the experiment."""
         columns = {
             "inputs": self.columns.inputs,
             "ground_truth": self.columns.ground_truth,
             "id": self.columns.id,
         }
-        return json.dumps({"path": str(self.path), "columns": columns}, ensure_ascii=False)
+        return {"path": str(self.path), "columns": columns}
 
     @classmethod
-    def of_json(cls, text: str) -> BaseRows:
-        """What `to_json` gave."""
-        said = json.loads(text)
+    def of(cls, said: Mapping[str, Any]) -> BaseRows:
+        """What `as_said` gave."""
         inputs = said["columns"]["inputs"]
         columns = Columns(**{**said["columns"], "inputs": None if inputs is None else tuple(inputs)})
         return cls(path=Path(said["path"]), columns=columns)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Besides:
+    """What the process of a run is told besides its plan: where the run comes from, and the rows of the base.
+
+    It may see less of the repository than the gate does.
+    """
+
+    provenance: Mapping[str, Any]
+    base_rows: BaseRows | None
+
+    def to_json(self) -> str:
+        """For a file."""
+        rows = self.base_rows.as_said() if self.base_rows else None
+        return json.dumps({"provenance": self.provenance, "base_rows": rows}, ensure_ascii=False)
+
+    @classmethod
+    def of_json(cls, text: str) -> Besides:
+        """What `to_json` gave."""
+        said = json.loads(text)
+        rows = said["base_rows"]
+        return cls(provenance=said["provenance"], base_rows=None if rows is None else BaseRows.of(rows))
 
 
 def open_dataset(

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 import tempfile
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from honeyhive.ci.account import Account, refuse_unreachable
 from honeyhive.ci.config import ExperimentConfig
+from honeyhive.ci.edge import Edge
+from honeyhive.ci.ownership import Owner
 from honeyhive.ci.processes import run_to_end
-from honeyhive.ci.rows import BaseRows
+from honeyhive.ci.rows import BaseRows, Besides
+from honeyhive.ci.secrets import SHORTEST
 from honeyhive.ci.settings import Settings
-from honeyhive.experiments.provenance import MERGE_BASE_VARIABLE
+from honeyhive.documents.redactor import Redactor
+from honeyhive.experiments.provenance import MERGE_BASE_VARIABLE, provenance
+from honeyhive.runfile import companion
 
 PASSED_ON = [
     "PATH",
@@ -64,8 +72,11 @@ PASSED_ON = [
 ]
 """The environment that the user's code sees without asking; `pass-env` names more."""
 
-_TOKENS = ("GITHUB_TOKEN", "INPUT_GITHUB-TOKEN", "INPUT_API-KEY", "HH_API_KEY", "HONEYHIVE_API_KEY")
-"""What stands in these is not passed on under another name either."""
+_TOKENS = (
+    "GITHUB_TOKEN", "INPUT_GITHUB-TOKEN", "INPUT_API-KEY", "HH_API_KEY", "HONEYHIVE_API_KEY", "ACTIONS_RUNTIME_TOKEN",
+    "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
+)  # fmt: skip
+"""What stands in these is not passed on under another name either, nor as a part of something, such as an address."""
 
 _MAX_ERROR = 64 * 1024
 
@@ -111,44 +122,79 @@ def run_in_child(  # noqa: PLR0913 - what to run and how, and the effects that t
     base_rows: BaseRows | None = None,
     python: Path | None = None,
     out: Path,
-    environ: Mapping[str, str],
-    echo: Callable[[str], None],
+    edge: Edge,
 ) -> Ending:
     """Run one experiment in a child process, which leaves its run file at `out`, as the run `run_id` or a new one.
 
-    Each line of the child's output goes to `echo`, workflow commands made harmless. When this returns, no process
-    that the child started is left. On an exception (a signal) the child is asked to end first.
+    Each line of the child's output goes to the log, workflow commands made harmless. When this returns, no process
+    that the child started is left, and what it could write is its owner's again. On an exception (a signal) the child
+    is asked to end first.
     """
-    with tempfile.TemporaryDirectory(prefix="honeyhive-", ignore_cleanup_errors=True) as scratch:
-        plan, error_file = Path(scratch, "plan.json"), Path(scratch, "error.json")
+    run_id = run_id or str(uuid.uuid4())
+    environment = child_environment(edge.environ, settings.pass_env, edge.account)
+    with plain_folder(edge.account) as folder:
+        plan, told, error_file = (folder / f"{name}.json" for name in ("plan", "besides", "error"))
         plan.write_text(_plan(experiment), encoding="utf-8")
-        run_id = run_id or str(uuid.uuid4())
-        command = _command(experiment, settings, python or Path(sys.executable), plan)
-        command += ["--out", str(out), "--error-file", str(error_file), "--run-id", run_id]
-        if base_rows is not None:
-            command += ["--base-rows", str(_written(base_rows, Path(scratch, "base.json")))]
-        exit_code = run_to_end(
-            command,
-            environment=child_environment(environ, settings.pass_env),
-            directory=settings.directory,
-            time_limit=settings.time_limit,
-            echo=echo,
-        )
+        besides = Besides(provenance=provenance(settings.directory, environment), base_rows=base_rows)
+        told.write_text(besides.to_json(), encoding="utf-8")
+        command = _command(experiment, settings, python or Path(sys.executable))
+        command += ["--config", str(plan), "--besides", str(told), "--run-id", run_id]
+        command += ["--out", str(out), "--error-file", str(error_file)]
+        with _written_by_the_child(out, error_file, settings, edge.account):
+            exit_code = run_to_end(
+                command,
+                environment=environment,
+                directory=settings.directory,
+                time_limit=settings.time_limit,
+                echo=edge.echo,
+                account=edge.account,
+            )
         error = _reported_error(error_file)
         return Ending(exit_code=exit_code, run_id=run_id, time_limit=settings.time_limit, error=error)
 
 
-def child_environment(environ: Mapping[str, str], pass_env: Sequence[str]) -> dict[str, str]:
-    """The part of the environment that the user's code may see."""
+def child_environment(
+    environ: Mapping[str, str], pass_env: Sequence[str], account: Account | None = None
+) -> dict[str, str]:
+    """The part of the environment that the user's code may see; home and scratch are those of the account."""
     names = {*PASSED_ON, *pass_env, *(name for name in environ if name.startswith("LC_"))}
-    tokens = {environ.get(name) for name in _TOKENS} - {None, ""}
-    return {name: environ[name] for name in names if name in environ and environ[name] not in tokens}
+    tokens = {value for name in _TOKENS if (value := environ.get(name))}
+    holding = Redactor(frozenset(token for token in tokens if len(token) >= SHORTEST))
+    passed = {name: environ[name] for name in names if name in environ and environ[name] not in tokens}
+    seen = {name: value for name, value in passed.items() if not holding.finds(os.fsencode(value))}
+    return seen if account is None else account.environment(seen)
 
 
-def _written(rows: BaseRows, plan: Path) -> Path:
-    """Where the child finds the rows of the base."""
-    plan.write_text(rows.to_json(), encoding="utf-8")
-    return plan
+@contextmanager
+def plain_folder(account: Account | None) -> Iterator[Path]:
+    """A folder of ours for the block, in which the account can read and not write."""
+    within = None if account is None else account.folder
+    with tempfile.TemporaryDirectory(prefix="honeyhive-", dir=within, ignore_cleanup_errors=True) as name:
+        if account is not None:
+            Path(name).chmod(0o711)
+        yield Path(name)
+
+
+@contextmanager
+def _written_by_the_child(out: Path, error_file: Path, settings: Settings, account: Account | None) -> Iterator[None]:
+    """What the child has to write is there and the account's, and so is what the user lets it write; then no more."""
+    if account is None:
+        yield
+        return
+    refuse_unreachable(settings.directory, account)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    back, files = Owner.of(settings.directory), (out, companion(out, "spans"))
+    for path in (*files, error_file):
+        account.make_file(path)
+    try:
+        with account.given(settings.directory, settings.writable):
+            yield
+    finally:
+        for path in files:
+            if path.lstat().st_size:
+                os.chown(path, back.uid, back.gid, follow_symlinks=False)
+            else:  # as if nobody had made it
+                path.unlink()
 
 
 def _plan(experiment: ExperimentConfig) -> str:
@@ -157,19 +203,8 @@ def _plan(experiment: ExperimentConfig) -> str:
     return json.dumps({"version": 1, "experiments": [chosen]}, ensure_ascii=False)
 
 
-def _command(experiment: ExperimentConfig, settings: Settings, python: Path, plan: Path) -> list[str]:
-    command = [
-        str(python),
-        "-I",
-        "-u",
-        "-m",
-        "honeyhive",
-        "run",
-        "--config",
-        str(plan),
-        "--experiment",
-        experiment.name,
-    ]
+def _command(experiment: ExperimentConfig, settings: Settings, python: Path) -> list[str]:
+    command = [str(python), "-I", "-u", "-m", "honeyhive", "run", "--experiment", experiment.name]
     if settings.limit is not None:
         command += ["--limit", str(settings.limit)]
     for directory in settings.python_path:
