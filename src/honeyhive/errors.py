@@ -22,7 +22,7 @@ HoneyHiveError            70  a fault of ours
 │           ├── ApiKeyError           401 or 403: the key
 │           ├── ApiNotFoundError      404
 │           └── ApiBusyError          429: too many requests
-└── Cancelled        130/143  stopped by a signal; what was finished is kept
+└── Cancelled    129/130/143  stopped by a signal; what was finished is kept
 """
 
 from __future__ import annotations
@@ -223,7 +223,7 @@ class ApiBusyError(ApiStatusError):
 
 
 class Cancelled(HoneyHiveError):  # noqa: N818 - the word of GitHub and of the run file's status
-    """The run was stopped by a signal: 130 after SIGINT, 143 after SIGTERM."""
+    """The run was stopped by a signal: 129 after SIGHUP, 130 after SIGINT, 143 after SIGTERM."""
 
     title = "Cancelled"
     first_exit_code = 128

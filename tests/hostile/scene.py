@@ -13,7 +13,9 @@ import signal
 import subprocess
 import sys
 import time
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -123,7 +125,8 @@ class Aftermath:
     def leaks(self) -> list[str]:
         """Where a secret of the job is to be read, in whichever form."""
         wanted = [(secret, form) for secret in self.scene.secrets for form in forms(secret)]
-        found = {(secret, sink) for sink, text in self._sinks() for secret, form in wanted if form in text}
+        sinks = ((sink, text, "".join(text.split())) for sink, text in self._sinks())
+        found = {(secret, sink) for sink, *texts in sinks for secret, form in wanted if any(form in t for t in texts)}
         return sorted(f"{secret} in {sink}" for secret, sink in found)
 
     def _sinks(self) -> Iterator[tuple[str, str]]:
@@ -132,7 +135,8 @@ class Aftermath:
         for path in self.scene.files():
             if path.is_file() and not path.is_symlink():
                 content = path.read_bytes()
-                content = gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content
+                with suppress(OSError, EOFError, zlib.error):  # what is no gzip is read as it is
+                    content = gzip.decompress(content)
                 yield str(path), content.decode("utf-8", "replace")
         if self.scene.server is not None:
             for repository in self.scene.server.repositories:
@@ -300,7 +304,11 @@ def forms(secret: str) -> set[str]:
     """The ways in which a secret may be written and still be read back by anybody."""
     raw = secret.encode()
     plain = {secret, json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1], quote(secret, safe="")}
-    coded = {base64.b64encode(raw).decode().rstrip("="), base64.urlsafe_b64encode(raw).decode().rstrip("=")}
+    coded = {raw.hex()}
+    for before in range(3):  # wherever it stands in what was encoded
+        whole = base64.b64encode(bytes(before) + raw).decode()
+        sure = whole[-(-before * 8 // 6) : (before + len(raw)) * 8 // 6]
+        coded |= {sure, sure.replace("+", "-").replace("/", "_")}
     return plain | coded
 
 

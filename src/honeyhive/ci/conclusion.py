@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from honeyhive.ci.commands import Annotation, Level, error_annotation
 from honeyhive.ci.pipeline import Judged
 from honeyhive.documents import neutralise
-from honeyhive.errors import HoneyHiveError, NoDecisionError, ReportingError, StoreError
+from honeyhive.errors import Cancelled, HoneyHiveError, NoDecisionError, ReportingError, StoreError
 from honeyhive.gate import words
 from honeyhive.gate.broken import Broken, Skipped, verdict_of
 from honeyhive.gate.checks import Check, Reason, Rule, Status
@@ -56,13 +56,21 @@ def conclude(
     `places` are annotations on lines of the repository.
     """
     code = exit_code(judged)
-    fatal = [problem for problem in problems if strict or isinstance(problem, StoreError)]
+    # One line says why a job is red: the verdict, or else the first problem that fails it.
+    fatal = [problem for problem in problems if not code and (strict or isinstance(problem, StoreError))][:1]
     annotations = [*places, *_open_questions(judged), *(_told(problem, fatal=problem in fatal) for problem in problems)]
     if code:
         annotations.append(_main_error(judged, policies, code))
     elif fatal:
         code = ReportingError.exit_code
     return Conclusion(lines=tuple(_lines(judged)), annotations=tuple(annotations), exit_code=code)
+
+
+def cancelled(judged: Sequence[Judged], error: Cancelled) -> Conclusion:
+    """What to print last where the job was stopped after it had been judged, and before all was told."""
+    message = f"{error.message}, judged ({overall(judged)}) but not told everywhere — the report folder has it"
+    line = Annotation(level=Level.ERROR, title=error.title, message=message)
+    return Conclusion(lines=tuple(_lines(judged)), annotations=(line,), exit_code=error.exit_code)
 
 
 def _lines(judged: Sequence[Judged]) -> Iterator[str]:
@@ -97,8 +105,8 @@ def _open_questions(judged: Sequence[Judged]) -> Iterator[Annotation]:
 
 def _main_error(judged: Sequence[Judged], policies: Policies, code: int) -> Annotation:
     """The one line that says why the job is red."""
-    guilty = [item.finding for item in judged if item.finding.exit_code == code]
-    first, more = guilty[0], len(guilty) - 1
+    guilty = [item for item in judged if item.finding.exit_code == code]
+    first, more = guilty[0].finding, len(guilty) - 1
     rest = f" (and {more} more)" if more else ""
     if isinstance(first, Broken):
         hint = f" — {first.hint}" if first.hint else ""
@@ -106,7 +114,9 @@ def _main_error(judged: Sequence[Judged], policies: Policies, code: int) -> Anno
         return Annotation(level=Level.ERROR, title=first.title, message=message, file=first.file, line=first.line)
     assert isinstance(first, Verdict)  # noqa: S101 - what was skipped has no code of its own
     check = by_weight([check for check in first.checks if check.gating and _decides(check, policies, code)])[0]
-    return Annotation(level=Level.ERROR, title=_title(check, code), message=f"{first.experiment}: {_said(check)}{rest}")
+    why = f"; {guilty[0].commonest_error}" if guilty[0].commonest_error else ""
+    message = f"{first.experiment}: {_said(check)}{why}{rest}"
+    return Annotation(level=Level.ERROR, title=_title(check, code), message=message)
 
 
 def _title(check: Check, code: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import signal
@@ -9,35 +10,47 @@ import sys
 import threading
 import traceback
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
-import click
-
 from honeyhive.ci.commands import Annotation, error_annotation
+from honeyhive.ci.lastwords import LAST_WORDS, OVER
+from honeyhive.ci.outlet import OUTLET
 from honeyhive.documents import neutralise
 from honeyhive.errors import Cancelled, HoneyHiveError
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
-_LAST_WORDS = 60.0
-"""Seconds that a command has for its end once it was told to stop. A signal may come while a lock is taken, which then
-nobody gives back: what waits for it must not wait for ever."""
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_PR_SET_PDEATHSIG = 1
 
 
 def listen_for_signals() -> None:
-    """Turn the first SIGINT or SIGTERM into `Cancelled`, raised in the main thread; the others are one too many."""
+    """Turn the first SIGINT, SIGTERM or SIGHUP into `Cancelled`, raised in the main thread; the others are too many."""
     for number in _SIGNALS:
-        signal.signal(number, _cancel)
+        if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # as `nohup` leaves it
+            signal.signal(number, _cancel)
+
+
+def listen_no_more() -> None:
+    """All is decided and told but for the last lines: what stops the command from now on changes none of it."""
+    for number in () if LAST_WORDS.begun else _SIGNALS:
+        signal.signal(number, _leave_at_once)
+
+
+def end_with_parent() -> None:
+    """On Linux: whatever ends the parent ends this process, and be it SIGKILL; nobody would hear of it any more."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 def say(text: str, *, err: bool = False) -> None:
-    """Print it as it is: without its ANSI codes, which click would take out, it might be a workflow command."""
-    with suppress(BrokenPipeError):  # nobody reads on; the exit code still says it
-        click.echo(text, err=err, color=True)
+    """Print a line, as it is but for the secrets in it."""
+    OUTLET.say(text, err=err)
 
 
 def complain(error: HoneyHiveError, error_file: Path | None) -> int:
     """One line that says what is wrong and what to do; a parent process that waits for it says it in our place."""
+    listen_no_more()
     for line in error.details.splitlines():
         say(neutralise(line), err=True)
     if error_file is None:
@@ -49,8 +62,15 @@ def complain(error: HoneyHiveError, error_file: Path | None) -> int:
 
 
 def annotate(annotation: Annotation) -> None:
-    """For the runner, or for the person at the terminal."""
-    say(annotation.plain() if sys.stderr.isatty() else annotation.command(), err=True)
+    """For the runner, or for the person at the terminal; what is too long is cut only when no secret is in it."""
+    annotation = replace(
+        annotation,
+        title=OUTLET.clean(annotation.title),
+        message=OUTLET.clean(annotation.message),
+        file=OUTLET.clean(annotation.file) if annotation.file else None,
+    )
+    at_terminal = sys.stderr is not None and sys.stderr.isatty()  # it is None where it was closed
+    say(annotation.plain() if at_terminal else annotation.command(), err=True)
 
 
 def our_fault(error: BaseException) -> HoneyHiveError:
@@ -71,6 +91,7 @@ def error_file_of(arguments: list[str]) -> Path | None:
 
 def leave(code: int) -> NoReturn:
     """End now: a thread that hangs in the user's code must not keep the process alive."""
+    OUTLET.flush()
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError, AttributeError):  # closed: by who reads it, or by the user's code
             stream.flush()
@@ -81,11 +102,17 @@ def _heard(_number: int, _frame: Any) -> None:
     """Another signal, when the first is already being obeyed."""
 
 
+def _leave_at_once(number: int, _frame: Any) -> NoReturn:
+    os._exit(Cancelled.first_exit_code + number)
+
+
 def _cancel(number: int, _frame: Any) -> NoReturn:
-    for every in _SIGNALS:  # the runner sends both, seconds apart: one is enough
+    for every in _SIGNALS:  # the runner sends several, seconds apart: one is enough
         # Not SIG_IGN: Python raises an error of its own where a signal comes just as it begins to be ignored.
         signal.signal(every, _heard)
-    timer = threading.Timer(_LAST_WORDS, os._exit, (Cancelled.first_exit_code + number,))
+    LAST_WORDS.begin()
+    # A signal may come while a lock is taken, which then nobody gives back: what waits for it must not wait for ever.
+    timer = threading.Timer(OVER, os._exit, (Cancelled.first_exit_code + number,))
     timer.daemon = True
     timer.start()
     name = signal.Signals(number).name

@@ -10,26 +10,33 @@ from pathlib import Path
 from typing import Any
 
 from honeyhive.ci import platform, telling
+from honeyhive.ci.account import OURS
 from honeyhive.ci.annotations import Located, annotate
+from honeyhive.ci.boundary import boundary
 from honeyhive.ci.commands import Annotation
-from honeyhive.ci.conclusion import Conclusion, conclude, overall
+from honeyhive.ci.conclusion import Conclusion, cancelled, conclude, exit_code, overall
 from honeyhive.ci.config import ConfigFile
 from honeyhive.ci.edge import Edge
 from honeyhive.ci.github.checks import Check, check_run, conclusion_of, summary_of
 from honeyhive.ci.inputs import Inputs, read_inputs
 from honeyhive.ci.keeping import keep
+from honeyhive.ci.lastwords import LAST_WORDS
+from honeyhive.ci.outlet import OUTLET
+from honeyhive.ci.ownership import give_to_owner_of
+from honeyhive.ci.patience import AFTER_HONEYHIVE, AFTER_THE_COMMENT, AFTER_THE_STORE, patience_with
 from honeyhive.ci.pipeline import Judged, run_gate
 from honeyhive.ci.preparing import Preparation
-from honeyhive.ci.publish import command_files_kept
 from honeyhive.ci.reporting import COMMENT, REPORT_DIR
 from honeyhive.ci.rows import relative
+from honeyhive.ci.secrets import passed_secrets, secrets_of_checkout
 from honeyhive.ci.settings import Settings, load_settings
 from honeyhive.ci.storing import store_of
 from honeyhive.ci.telling import run_url
+from honeyhive.ci.template import template_of
 from honeyhive.ci.whereabouts.situation import Kind
 from honeyhive.ci.whereabouts.surroundings import Surroundings, look_around
 from honeyhive.documents import neutralise
-from honeyhive.errors import Cancelled, HoneyHiveError
+from honeyhive.errors import Cancelled, HoneyHiveError, ReportingError
 
 
 def gate(
@@ -51,22 +58,29 @@ def gate(
         except HoneyHiveError:
             telling.clear(report_dir)
             raise
+        OUTLET.learn(secrets_of_checkout(around.root))
         edge = Edge(environ=environ, echo=echo, report_dir=around.directory / REPORT_DIR)
+        # A container's user is root: the next step, which is not, has to be able to take away what we leave.
+        stack.callback(give_to_owner_of, around.root, [around.directory / name for name in OURS])
         try:
             preparation = _begun(inputs, around, given, edge=edge, directory=directory)
-        except Cancelled:
-            raise
         except HoneyHiveError as error:
             telling.clear(report_dir)
             _tell_why_not(error, inputs, around, edge)
             raise
-        return _gated(preparation, edge)
+        try:
+            template = stack.enter_context(template_of(preparation.settings, around))
+            return _gated(replace(preparation, template=template), edge)
+        except HoneyHiveError as error:  # such as a signal before there was anything to tell
+            _tell_why_not(error, inputs, around, edge)
+            raise
 
 
 def _begun(
     inputs: Inputs, around: Surroundings, given: Mapping[str, Any], *, edge: Edge, directory: Path
 ) -> Preparation:
     settings = load_settings(given, edge.environ, directory=directory, base=around.rules)
+    OUTLET.learn(passed_secrets(edge.environ, settings.pass_env))
     for line in opening_lines(settings, around):
         edge.echo(neutralise(line))
     telling.begin(settings, edge.report_dir)
@@ -76,37 +90,74 @@ def _begun(
 
 
 def _tell_why_not(error: HoneyHiveError, inputs: Inputs, around: Surroundings, edge: Edge) -> None:
+    patience_with(around)
     told = telling.tell_why_not(error, inputs, around, edge)
     for line in (*told.lines, *(f"warning: {problem}" for problem in told.problems)):
         edge.echo(neutralise(line))
 
 
 def _gated(preparation: Preparation, edge: Edge) -> Conclusion:
-    settings = preparation.settings
-    with _check_run(preparation) as check:
-        with command_files_kept(edge.environ):
-            judged = run_gate(preparation, edge)
-        preparation.around.repository.begin_anew()
-        report, told = telling.tell(judged, preparation, edge)
-        sent = platform.send(judged, settings, edge)
-        kept = keep(judged, preparation)
-        problems = [*told.problems, *sent, *kept.problems]
-        places = _places(judged, preparation)
-
-        def concluded() -> Conclusion:
-            strict = settings.strict_reporting
-            return conclude(judged, settings.policies, problems, strict=strict, places=places)
-
-        code = concluded().exit_code
-        last = telling.attempted(lambda: telling.write_outputs(judged, edge, exit_code=code, comment_url=told.url))
-        problems += [last] if last else []
-        if check is not None:
-            ended = conclusion_of(overall(judged), concluded().exit_code)
-            title = " ".join(concluded().lines[0].split())
-            check.conclude(ended, title=title, summary=summary_of(report), annotations=places)
+    judged: tuple[Judged, ...] = ()
+    try:
+        with _check_run(preparation) as check:
+            with boundary(preparation.around, edge) as inside:
+                judged = run_gate(preparation, inside)
+            preparation.around.repository.begin_anew()
+            problems, lines = _told(judged, preparation, edge, check)
+    except Cancelled as error:
+        if not judged:
+            raise
+        return _stopped(error, judged, edge)
     problems += check.problems if check is not None else []
-    found, place = concluded(), relative(edge.report_dir / COMMENT, Path.cwd())
-    return replace(found, lines=(*found.lines, *told.lines, *kept.lines, f"report: {place}"))
+    found, place = _concluded(judged, preparation, problems), relative(edge.report_dir / COMMENT, Path.cwd())
+    return replace(found, lines=(*found.lines, *lines, f"report: {place}"))
+
+
+def _told(
+    judged: Sequence[Judged], preparation: Preparation, edge: Edge, check: Check | None
+) -> tuple[list[ReportingError], tuple[str, ...]]:
+    """Tell it everywhere: what could not be told, and what there is to say of the rest."""
+    problems: list[ReportingError] = []
+
+    def write_outputs(url: str = "") -> None:
+        code = _concluded(judged, preparation, problems).exit_code
+        problem = telling.attempted(lambda: telling.write_outputs(judged, edge, exit_code=code, comment_url=url))
+        problems.extend([problem] if problem else [])
+
+    def send() -> None:
+        budget = patience.leaving(AFTER_HONEYHIVE)
+        problems.extend(LAST_WORDS.telling(lambda: platform.send(judged, preparation.settings, edge, budget=budget)))
+
+    stopped = exit_code(judged) > Cancelled.first_exit_code
+    if stopped:  # what is told over a network may take all the time that is left
+        write_outputs()
+    patience = patience_with(preparation.around)
+    patience.leaving(AFTER_THE_COMMENT)
+    report, told = telling.tell(judged, preparation, edge)
+    unsent = telling.attempted(send)
+    patience.leaving(AFTER_THE_STORE)
+    kept = keep(judged, preparation)
+    patience.leaving(0.0)
+    problems += [*told.problems, *([unsent] if unsent else []), *kept.problems]
+    if not stopped:  # who stops the job meanwhile has the outputs written by `_stopped`
+        write_outputs(told.url)
+    if check is not None:
+        found = _concluded(judged, preparation, problems)
+        ended, title = conclusion_of(overall(judged), found.exit_code), " ".join(found.lines[0].split())
+        check.conclude(ended, title=title, summary=summary_of(report), annotations=_places(judged, preparation))
+    return problems, (*told.lines, *kept.lines)
+
+
+def _concluded(judged: Sequence[Judged], preparation: Preparation, problems: Sequence[ReportingError]) -> Conclusion:
+    settings = preparation.settings
+    places = (*preparation.template.annotations, *_places(judged, preparation))
+    return conclude(judged, settings.policies, problems, strict=settings.strict_reporting, places=places)
+
+
+def _stopped(error: Cancelled, judged: Sequence[Judged], edge: Edge) -> Conclusion:
+    """The end of a gate that was stopped after it had judged: the verdict, and that not all was told of it."""
+    telling.attempted(lambda: telling.write_outputs(judged, edge, exit_code=error.exit_code, comment_url=""))
+    return cancelled(judged, error)
 
 
 @contextmanager

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from honeyhive.ci.candidate import check_candidate, interrupted
 from honeyhive.ci.cases import make_case
+from honeyhive.ci.cleaning import cleaned, refuse_secrets, without_secrets
 from honeyhive.ci.config import ExperimentConfig
 from honeyhive.ci.edge import Edge
 from honeyhive.ci.install import users_python
@@ -22,6 +24,7 @@ from honeyhive.documents import neutralise
 from honeyhive.errors import Cancelled, HoneyHiveError, InputError, RunFileError
 from honeyhive.experiments.beside import open_beside
 from honeyhive.gate.broken import Broken, Finding, Skipped, broken_by
+from honeyhive.gate.commonest import commonest_error
 from honeyhive.gate.verdict import Case, judge
 from honeyhive.runfile import set_aside
 
@@ -32,6 +35,7 @@ class Judged:
 
     `run_id` is what its run was to be called. `digest` is that of the run file when it was judged, `None` where there
     was none: experiments after it run code too, and what they make of the file is nothing that was judged.
+    `commonest_error` is there where most datapoints went wrong.
     """
 
     config: ExperimentConfig
@@ -42,6 +46,7 @@ class Judged:
     run_id: str = ""
     own_gate: tuple[OwnGateChange, ...] = ()
     digest: str | None = None
+    commonest_error: str = ""
 
     @property
     def is_as_judged(self) -> bool:
@@ -56,6 +61,7 @@ class _Ran:
     case: Case | Broken | Skipped
     digest: str | None = None
     baseline_file: Path | None = None
+    commonest_error: str = ""
 
 
 def run_gate(preparation: Preparation, edge: Edge) -> tuple[Judged, ...]:
@@ -76,13 +82,14 @@ def run_gate(preparation: Preparation, edge: Edge) -> tuple[Judged, ...]:
     return tuple(
         Judged(
             config=config,
-            finding=finding,
+            finding=without_secrets(finding),
             folder=folder,
             run_file=run_file(folder),
             baseline_file=one.baseline_file,
             run_id=item.run_id if isinstance(item, Prepared) else "",
             own_gate=item.own_gate if isinstance(item, Prepared) else (),
             digest=one.digest,
+            commonest_error=one.commonest_error,
         )
         for config, item, one, folder, finding in zip(
             settings.experiments, prepared, ran, folders, findings, strict=True
@@ -126,6 +133,7 @@ def run_file(folder: Path) -> Path:
 
 def _guarded(config: ExperimentConfig, preparation: Preparation, run_file: Path) -> Prepared | Skipped | Broken:
     try:
+        refuse_secrets(preparation.settings.directory / config.dataset, config.dataset)
         return preparation.prepare(config, run_file)
     except HoneyHiveError as error:
         return broken_by(error, config.name)
@@ -135,7 +143,7 @@ def _all_ran(ready: list[Prepared], preparation: Preparation, edge: Edge) -> lis
     # The bases first: nothing of the change, not even what it installs, has been where they are run.
     based = [_based(item, preparation, edge) for item in ready]
     try:
-        with users_python(preparation.settings, edge.environ, edge.echo) as python:
+        with users_python(preparation.settings, edge) as python:
             return list(_run_each(based, preparation, edge, python))
     except HoneyHiveError as error:  # of the installation: no experiment can do without it
         return [_Ran(case=broken_by(error, item.config.name)) for item in ready]
@@ -172,8 +180,10 @@ def _is_cancelled(ran: _Ran) -> bool:
 
 def _run_one(item: Prepared, preparation: Preparation, edge: Edge, python: Path | None) -> _Ran:
     case = _case(item, preparation, edge, python)
-    file = item.baseline.path if item.baseline else None
-    return _Ran(case=case, digest=_digest(item.run_file), baseline_file=file)
+    file, commonest = item.baseline.path if item.baseline else None, ""
+    with suppress(InputError, RunFileError, OSError):  # it is in what was judged, and adds nothing to that
+        commonest = commonest_error(case.comparison) if isinstance(case, Case) else ""
+    return _Ran(case=case, digest=_digest(item.run_file), baseline_file=file, commonest_error=commonest)
 
 
 def _digest(file: Path) -> str | None:
@@ -190,16 +200,16 @@ def _case(item: Prepared, preparation: Preparation, edge: Edge, python: Path | N
     config, settings = item.config, preparation.settings
     try:
         set_aside(item.run_file)
-        ending = run_in_child(
-            config,
-            settings,
-            base_rows=item.base_rows,
-            python=python,
-            out=item.run_file,
-            run_id=item.run_id,
-            environ={**edge.environ, **preparation.around.for_the_child()},
-            echo=edge.echo,
-        )
+        with cleaned(item.run_file, config.name, edge):
+            ending = run_in_child(
+                config,
+                settings,
+                base_rows=item.base_rows,
+                python=python,
+                out=item.run_file,
+                run_id=item.run_id,
+                edge=replace(edge, environ={**edge.environ, **preparation.around.for_the_child()}),
+            )
         candidate = check_candidate(item.run_file, config, item.dataset, ending)
         if isinstance(candidate, Broken):
             return candidate

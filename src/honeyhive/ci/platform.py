@@ -14,6 +14,7 @@ from honeyhive.runfile import is_companion
 
 if TYPE_CHECKING:  # a command without a key does not wait for what talks to the platform
     from honeyhive.api.client import HoneyHive
+    from honeyhive.api.retries import Budget
     from honeyhive.ci.edge import Edge
     from honeyhive.ci.pipeline import Judged
     from honeyhive.ci.settings import Settings
@@ -161,8 +162,8 @@ def prepare(settings: Settings, environ: Mapping[str, str]) -> None:
     load(client.connection)
 
 
-def send(judged: Sequence[Judged], settings: Settings, edge: Edge) -> list[ReportingError]:
-    """Send the runs of a gate, where there is a key; what could not be told, which changes no verdict.
+def send(judged: Sequence[Judged], settings: Settings, edge: Edge, *, budget: Budget) -> list[ReportingError]:
+    """Send the runs of a gate within a time, where there is a key; what could not be told, which changes no verdict.
 
     The key stays in this process: the child that ran the user's code has never seen it.
     """
@@ -173,14 +174,14 @@ def send(judged: Sequence[Judged], settings: Settings, edge: Edge) -> list[Repor
     if client is None:
         return []
     with client:
-        return [problem for item in judged if (problem := _sent(item, client, edge)) is not None]
+        return [problem for item in judged if (problem := _sent(item, client, edge, budget)) is not None]
 
 
 def _client_of(settings: Settings, environ: Mapping[str, str]) -> HoneyHive | None:
     return find_client(environ, api_key=settings.api_key, project=settings.project, server_url=settings.server_url)
 
 
-def _sent(item: Judged, client: HoneyHive, edge: Edge) -> ReportingError | None:
+def _sent(item: Judged, client: HoneyHive, edge: Edge, budget: Budget) -> ReportingError | None:
     from honeyhive.ci.rows import relative  # noqa: PLC0415 - see its import for types
     from honeyhive.experiments.platform.delivery import upload_as, upload_command  # noqa: PLC0415 - as above
 
@@ -190,7 +191,8 @@ def _sent(item: Judged, client: HoneyHive, edge: Edge) -> ReportingError | None:
     if not item.is_as_judged:
         return ReportingError(f"{name}: its run file was changed after it was judged, and is not sent to HoneyHive")
     try:
-        delivered = upload_as(item.run_id, item.run_file, client, project=client.project)
+        left = max(budget.left(), 0.0)
+        delivered = upload_as(item.run_id, item.run_file, client, project=client.project, patience=left)
     except Cancelled:
         raise
     except (OSError, HoneyHiveError) as error:

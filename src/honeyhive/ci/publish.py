@@ -5,26 +5,31 @@ from __future__ import annotations
 import json
 import os
 import secrets
-import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from honeyhive.ci.outlet import OUTLET
 from honeyhive.errors import ReportingError
 
 SUMMARY_LIMIT = 2**20
 """GitHub drops a step summary that is larger than this many bytes."""
 
 
-def write_file(path: Path, text: str) -> None:
-    """Write the whole file or nothing: what was there stays where the disk is full."""
+def write_file(path: Path, text: str, *, inside: Path | None = None) -> None:
+    """Write the whole file or nothing: what was there stays where the disk is full.
+
+    With `inside`, `ReportingError` where a folder below that one is a link: it is the change that has put it there.
+    """
+    if inside is not None:
+        refuse_links(path.parent, inside)
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace") as stream:
-            stream.write(text)
+            stream.write(OUTLET.clean(text))
         Path(temporary).chmod(0o644)
         Path(temporary).replace(path)
     except BaseException:
@@ -32,35 +37,33 @@ def write_file(path: Path, text: str) -> None:
         raise
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Write a value as JSON for people to read too."""
-    write_file(path, json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False) + "\n")
+def write_json(path: Path, value: Any, *, inside: Path | None = None) -> None:
+    """Write a value as JSON for people to read too, as `write_file()` does."""
+    text = json.dumps(OUTLET.clean_value(value), ensure_ascii=False, indent=2, allow_nan=False)
+    write_file(path, text + "\n", inside=inside)
 
 
-@contextmanager
-def command_files_kept(environ: Mapping[str, str]) -> Iterator[None]:
-    """Whatever is written meanwhile to the files that speak for the job is taken back.
-
-    The user's code is told of none of them, and finds them all the same: they lie in a folder that everybody knows.
-    """
-    names = ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY", "GITHUB_ENV", "GITHUB_PATH", "GITHUB_STATE")
-    paths = [Path(environ[name]) for name in names if environ.get(name)]
-    before = {path: path.read_bytes() for path in paths if path.is_file()}
-    try:
-        yield
-    finally:
-        for path, content in before.items():
-            _clear(path)
-            path.write_bytes(content)
+def refuse_links(folder: Path, inside: Path) -> None:
+    """`ReportingError` where the folder, or one around it below `inside`, is a link: it may lead anywhere."""
+    for place in (folder, *folder.parents):
+        if place == inside:
+            return
+        if place.is_symlink():
+            raise ReportingError("is a link, and nothing is written through it", file=str(place), hint="move it away")
 
 
-def _clear(path: Path) -> None:
-    """Make room for a file at `path`, whatever stands there now."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:  # also a file: its owner may have taken away our right to write to it
-        path.unlink(missing_ok=True)
-    path.parent.mkdir(parents=True, exist_ok=True)
+def _append(target: str, text: str) -> None:
+    """Add the whole text or nothing: of half an output a runner makes what nobody has said."""
+    content = text.encode("utf-8", "replace")
+    with Path(target).open("ab", buffering=0) as stream:
+        before = os.fstat(stream.fileno()).st_size
+        try:
+            while content:
+                content = content[stream.write(content) :]
+        except OSError:
+            with suppress(OSError):
+                stream.truncate(before)
+            raise
 
 
 def append_summary(markdown: str, environ: Mapping[str, str]) -> None:
@@ -68,13 +71,12 @@ def append_summary(markdown: str, environ: Mapping[str, str]) -> None:
     target = environ.get("GITHUB_STEP_SUMMARY")
     if not target:
         return
-    text = f"{markdown.rstrip()}\n\n"
+    text = f"{OUTLET.clean(markdown).rstrip()}\n\n"
     try:
         written = Path(target).stat().st_size if Path(target).exists() else 0
         if written + len(text.encode("utf-8", "replace")) > SUMMARY_LIMIT:
             raise ReportingError("the step summary is full: 1 MiB", hint="the whole comment is in the report folder")
-        with Path(target).open("a", encoding="utf-8", errors="replace") as stream:
-            stream.write(text)
+        _append(target, text)
     except OSError as error:
         raise ReportingError(f"the step summary cannot be written: {error}") from error
 
@@ -91,9 +93,8 @@ def append_outputs(outputs: Mapping[str, str], environ: Mapping[str, str]) -> No
     lines = []
     for name, value in outputs.items():
         delimiter = f"honeyhive-{secrets.token_hex(16)}"
-        lines.append(f"{name}<<{delimiter}\n{value}\n{delimiter}\n")
+        lines.append(f"{name}<<{delimiter}\n{OUTLET.clean(value)}\n{delimiter}\n")
     try:
-        with Path(target).open("a", encoding="utf-8", errors="replace") as stream:
-            stream.write("".join(lines))
+        _append(target, "".join(lines))
     except OSError as error:
         raise ReportingError(f"the outputs cannot be written: {error}") from error

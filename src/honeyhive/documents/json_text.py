@@ -1,4 +1,4 @@
-"""JSON read strictly: no duplicate keys, no NaN or infinity, no number that loses its value."""
+"""JSON read strictly: no duplicate keys, no NaN, no number that loses its value, no half of a character."""
 
 from __future__ import annotations
 
@@ -35,11 +35,20 @@ def load_json_prefix(text: str, start: int) -> tuple[Any, int]:
     # Counting brackets is ten times cheaper than walking the value, and settles it for all but a few.
     if text.count("[", begin, end) + text.count("{", begin, end) > MAX_DEPTH and _too_deep(value):
         raise malformed_at(text, begin, f"nested deeper than {MAX_DEPTH} levels")
+    if _MAY_BE_HALF.search(text, begin, end):
+        _refuse_halves(text, begin, end)
     return value, end
 
 
 def _after_space(text: str, start: int) -> int:
     return _JSON_SPACE.match(text, start).end()  # type: ignore[union-attr]  # the pattern matches the empty string
+
+
+def _refuse_halves(text: str, start: int, end: int) -> None:
+    """Refuse what is escaped as half of a character: UTF-8 cannot hold it, so nothing could be written of it again."""
+    for escape in _ESCAPE.finditer(text, start, end):
+        if escape["half"]:
+            raise malformed_at(text, escape.start(), f"half of a character, {shown(escape.group())}")
 
 
 class RefusedValue(ValueError):  # noqa: N818 - it names what the value is
@@ -83,8 +92,13 @@ _MANTISSA_ABOVE_ZERO = re.compile(r"[-+0.]*[1-9]")
 _STRICT_JSON = json.JSONDecoder(
     object_pairs_hook=_object, parse_constant=_constant, parse_int=to_integer, parse_float=to_float
 )
+_MAY_BE_HALF = re.compile(r"\\u[dD][89a-fA-F]")
+# Escapes one after the other, so that a backslash that is itself escaped begins none.
+_ESCAPE = re.compile(r"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|(?P<half>u[dD][89a-fA-F]..)|.)", re.DOTALL)
 _JSON_SPACE = re.compile(r"[ \t\r\n]*")
-_JSON_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"(?P<colon>[ \t\r\n]*:)?|-?(?:NaN|Infinity|[0-9][0-9.eE+-]*)|[{}]')
+_JSON_TOKEN = re.compile(
+    r'"(?:[^"\\]|\\.)*"(?P<colon>[ \t\r\n]*:)?|-?(?:NaN|Infinity|[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?)|[{}]'
+)
 
 
 def _json_fault(error: json.JSONDecodeError, text: str) -> str:

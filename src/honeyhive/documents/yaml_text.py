@@ -14,6 +14,9 @@ from honeyhive.documents.malformed import MAX_DEPTH, Malformed, malformed_at, sh
 
 Path = tuple[str | int, ...]
 
+MAX_YAML = 4 * 2**20
+"""No YAML is longer: reading it takes seconds for each MiB, and a hundred times its memory."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class YamlDocument:
@@ -30,11 +33,13 @@ class YamlDocument:
         return self.places.get(known, (1, 1))
 
 
-def load_yaml(text: str) -> YamlDocument:
-    """The value of a YAML text with the types of the YAML 1.2 core schema, or `Malformed`.
+def load_yaml(text: str, *, most: int = MAX_YAML) -> YamlDocument:
+    """The value of a YAML text with the types of the YAML 1.2 core schema, or `Malformed`, as where it is too long.
 
     So `no`, `on` and `2024-01-31` are text, `1e-3` is a number, and a key is always text.
     """
+    if len(text) > most:
+        raise Malformed(f"more than {most:,} characters of YAML")
     if unreadable := _YAML_UNREADABLE.search(text):
         raise malformed_at(
             text, unreadable.start(), f"the character {shown(unreadable.group())}, which YAML does not allow"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from builders_gate import check, regressed, verdict
@@ -24,6 +24,7 @@ from honeyhive.gate.comparison import Change
 from honeyhive.gate.evidence import Evidence
 from honeyhive.gate.report import Context, Dataset, render
 from honeyhive.gate.verdict import Side
+from often import OFTEN
 from scenes_gate import COMMENTS, HOSTILE, Scene, several_experiments
 
 HEAD = "1a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3c4d"
@@ -489,7 +490,7 @@ def test_unknown_keys_are_ignored(tmp_path: Path) -> None:
     assert read_report(changed(tmp_path, add)) == before
 
 
-@settings(max_examples=300)
+@OFTEN
 @given(st.data())
 def test_whatever_is_put_in_place_of_a_value_is_read_or_refused_and_what_is_read_can_be_shown(
     data: st.DataObject,

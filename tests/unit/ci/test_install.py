@@ -6,11 +6,13 @@ import json
 import os
 import shutil
 import sys
+import tempfile
 from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
 
+from honeyhive.ci.edge import Edge
 from honeyhive.ci.install import install, our_source
 from honeyhive.errors import InstallError
 
@@ -58,12 +60,15 @@ def run(requirements: str, project: Path, *, python_version: str | None = None) 
     python = install(
         requirements,
         python_version=python_version,
+        folder=Path(tempfile.mkdtemp(dir=project.parent, prefix="into-")),
         directory=project,
-        into=project.parent / "into",
-        environ={"PATH": os.environ["PATH"], "PIP_INDEX": "mirror"},
-        echo=said.append,
+        edge=edge(said, PIP_INDEX="mirror"),
     )
     return python, said
+
+
+def edge(said: list[str], **environ: str) -> Edge:
+    return Edge(environ={"PATH": os.environ["PATH"], **environ}, echo=said.append, report_dir=Path("unused"))
 
 
 def complaint(requirements: str, project: Path) -> InstallError:
@@ -78,15 +83,16 @@ def complaint(requirements: str, project: Path) -> InstallError:
 
 def test_ours_and_theirs_are_resolved_together_and_ours_goes_over(uv: FakeUv, project: Path) -> None:
     python, _ = run("six, attrs>=20", project, python_version="3.12")
-    into = project.parent / "into"
+    into = python.parent.parent
     assert python == into / "bin" / "python"
+    override = into.parent.parent / "override.txt"
     ours = f"honeyhive @ {our_source()}"
     assert uv.asked == [
         *("venv", "--no-project", "--python", "3.12", str(into)),
-        *("pip", "install", "--python", str(python), "--override", str(into / "honeyhive-override.txt")),
+        *("pip", "install", "--python", str(python), "--override", str(override)),
         *(ours, "six", "attrs>=20"),
     ]
-    assert (into / "honeyhive-override.txt").read_text() == f"{ours}\n"
+    assert override.read_text() == f"{ours}\n"
 
 
 def test_without_a_version_it_is_our_own_python(uv: FakeUv, project: Path) -> None:
@@ -204,12 +210,11 @@ def test_uv_understands_what_it_is_asked_and_its_complaint_is_told(project: Path
         install(
             "no-such-package-of-bees",
             python_version=None,
+            folder=project.parent / "into",
             directory=project,
-            into=project.parent / "into",
-            environ={"PATH": os.environ["PATH"], "UV_OFFLINE": "1", "UV_NO_CACHE": "1"},
-            echo=said.append,
+            edge=edge(said, UV_OFFLINE="1", UV_NO_CACHE="1"),
         )
     assert caught.value.message.removeprefix("install: ")
     assert "unexpected argument" not in caught.value.message
-    assert (project.parent / "into" / "bin" / "python").exists()
+    assert (project.parent / "into" / "own" / "environment" / "bin" / "python").exists()
     assert any("Creating virtual environment" in line for line in said)

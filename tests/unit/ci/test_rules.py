@@ -103,13 +103,16 @@ def test_policies_and_store_are_the_bases_and_what_code_needs_to_run_is_the_chan
     own = config(
         BASE
         + "on-undecided: warn\non-incomparable: warn\nstore: 'file:mine'\ninstall: new.txt\npython-version: '3.13'\n"
-        + "python-path: lib\npass-env: KEY\ntime-limit: 5m\n"
+        + "python-path: lib\npass-env: KEY\nwritable: build\ntime-limit: 5m\n"
     )
-    base = config(BASE + "on-undecided: fail\nstore: 'git:runs'\ninstall: old.txt\npass-env: OTHER\n")
+    base = config(BASE + "on-undecided: fail\nstore: 'git:runs'\ninstall: old.txt\npass-env: OTHER\nwritable: cache\n")
     judged = judged_config(base, own)
     assert (judged.on_undecided, judged.on_incomparable, judged.store) == (Policy.FAIL, Policy.FAIL, "git:runs")
     assert (judged.install, judged.python_version, judged.python_path) == ("new.txt", "3.13", ("lib",))
-    assert (judged.pass_env, judged.time_limit) == (("OTHER",), 300)
+    assert (judged.pass_env, judged.writable, judged.time_limit) == (("OTHER",), ("cache",), 300)
+    assert said(BASE + "writable: [build, cache]\n", BASE + "writable: cache\n") == [
+        "adds `build` to `writable`: its code may write there from the merge on"
+    ]
 
 
 def test_an_evaluator_called_like_one_of_the_base_does_not_take_its_place() -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from honeyhive.ci.whereabouts.situation import Base, Checkout, Job, Kind, Situation, situation
 from honeyhive.errors import ConfigError
+from often import OFTEN
 
 HEAD, MAIN, MERGE, OLD, OTHER = ("a1" * 20, "b2" * 20, "c3" * 20, "d4" * 20, "e5" * 20)
 TEST_MERGE = Checkout(commit=MERGE, parents=(MAIN, HEAD), is_dirty=False)
@@ -506,6 +507,7 @@ VARIABLES = ["GITHUB_REF", "GITHUB_SHA", "GITHUB_BASE_REF", *JOB]
 CHECKOUTS = st.sampled_from([TEST_MERGE, ON_MAIN, SIDE, LOCAL, Checkout(), Checkout(commit=HEAD)])
 
 
+@OFTEN
 @given(
     payload=PAYLOADS,
     event=st.sampled_from(EVENT_NAMES),

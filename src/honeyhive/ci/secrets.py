@@ -1,0 +1,140 @@
+"""Which values of a job's are secrets: its tokens, what is called so, and what `pass-env` hands on."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+from honeyhive.regular import open_regular
+
+SHORTEST = 8
+"""Characters; whatever is shorter would be found in ordinary text. No token of anybody's is."""
+
+_INPUTS = ("INPUT_GITHUB-TOKEN", "INPUT_API-KEY")
+"""The other inputs are no secrets, `comment-key` among them."""
+_FLAGS = ("github-token", "api-key")
+_SECRET = frozenset(
+    {"AUTH", "AUTHORIZATION", "BEARER", "COOKIE", "CREDENTIAL", "CREDENTIALS", "CREDS", "DSN", "JWT", "PASS",
+     "PASSPHRASE", "PASSWD", "PAT", "PRIVATE", "PWD", "SALT", "SAS", "SESSION", "SIGNATURE", "SIGNING", "WEBHOOK"}
+)  # fmt: skip
+_ENDS = ("KEY", "KEYS", "TOKEN", "TOKENS", "SECRET", "SECRETS", "PASSWORD", "PASSWORDS", "PWD")
+_PLAIN = frozenset(
+    {"ADDRESS", "BASE", "CLASS", "COUNT", "DEBUG", "DEPLOYMENT", "DIR", "DIRECTORY", "DOMAIN", "ENABLED", "ENDPOINT",
+     "ENV", "ENVIRONMENT", "FILE", "FORMAT", "HOME", "HOST", "HOSTNAME", "LANG", "LEVEL", "LIMIT", "LOCALE", "LOCATION",
+     "MODE", "MODEL", "MODELS", "NAME", "ORG", "ORGANIZATION", "PATH", "PORT", "PROJECT", "PROVIDER", "PROXY", "REGION",
+     "SEED", "SERVER", "SIZE", "SOCK", "TEMPERATURE", "TIMEOUT", "TYPE", "TZ", "URI", "URL", "USER", "USERNAME",
+     "VERSION", "ZONE"}
+)  # fmt: skip
+_ALWAYS = frozenset({"DSN", "WEBHOOK"})
+"""Secrets although their values are addresses."""
+_USERINFO = re.compile(r"[a-z][a-z0-9+.-]*://(?P<user>[^/\s:@?#]*)(?::(?P<password>[^/\s@]*))?@", re.IGNORECASE)
+_LONG_USER = 16
+"""An address may have a token for its user and no password; a name is shorter."""
+_HEADER = re.compile(
+    r"extraheader\s*=\s*\"?[\w-]+:\s*(?:(?P<scheme>basic|bearer|token)\s+)?(?P<value>\S+)", re.IGNORECASE
+)
+_LONGEST_CONFIG = 2**20
+
+
+def known_secrets(environ: Mapping[str, str]) -> frozenset[str]:
+    """The tokens of the job, whatever is called a secret, and the passwords in addresses."""
+    named = [value for name, value in environ.items() if _is_secret(name) and not name.startswith("INPUT_")]
+    inputs = [environ.get(name, "").strip() for name in _INPUTS]
+    return _long_enough([*_with_parts(named), *inputs, *_passwords(environ.values())])
+
+
+def given_secrets(flags: Mapping[str, Any]) -> frozenset[str]:
+    """What the command line gives for the job's tokens."""
+    return _long_enough(value.strip() for name in _FLAGS if isinstance(value := flags.get(name), str))
+
+
+def passed_secrets(environ: Mapping[str, str], names: Iterable[str]) -> frozenset[str]:
+    """What the user's code is given by name, unless the name plainly says that it is no secret."""
+    return _long_enough(_with_parts(environ[name] for name in names if name in environ and not _is_plain(name)))
+
+
+def secrets_of_checkout(root: Path) -> frozenset[str]:
+    """The credentials that a checkout has left in its configuration."""
+    try:
+        with os.fdopen(open_regular(root / ".git" / "config"), encoding="utf-8", errors="replace") as stream:
+            text = stream.read(_LONGEST_CONFIG)
+    except OSError:
+        return frozenset()
+    headers = [
+        part for found in _HEADER.finditer(text) for part in _of_header(found["scheme"], found["value"].rstrip('"'))
+    ]
+    return _long_enough([*headers, *_passwords([text])])
+
+
+def _is_secret(name: str) -> bool:
+    """By its name; one that says what else it is, such as `TOKEN_URL`, is none."""
+    parts = _parts(name)
+    if not parts or (parts[-1] in _PLAIN and not _ALWAYS & set(parts)) or parts[0] == "PUBLIC":
+        return False
+    return any(part in _SECRET or part.endswith(_ENDS) for part in parts) and parts not in (["PWD"], ["OLDPWD"])
+
+
+def _is_plain(name: str) -> bool:
+    parts = _parts(name)
+    return bool(parts) and parts[-1] in _PLAIN and not _ALWAYS & set(parts)
+
+
+def _parts(name: str) -> list[str]:
+    return [part for part in re.split(r"[^A-Z0-9]+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).upper()) if part]
+
+
+def _with_parts(values: Iterable[str]) -> Iterator[str]:
+    """The values, and the secrets in those that are JSON, such as the key of a service account; no path of a file."""
+    for value in values:
+        if not _is_path(value):
+            yield value
+            if value.lstrip().startswith("{"):
+                with suppress(ValueError, RecursionError):
+                    yield from _in_json(json.loads(value))
+
+
+def _in_json(value: Any, name: str = "") -> Iterator[str]:
+    if isinstance(value, dict):
+        for key, part in value.items():
+            yield from _in_json(part, key)
+    elif isinstance(value, list):
+        for part in value:
+            yield from _in_json(part, name)
+    elif isinstance(value, str) and _is_secret(name):
+        yield value
+
+
+def _is_path(value: str) -> bool:
+    try:
+        return value.startswith(("/", "./", "~/")) and Path(value).expanduser().exists()
+    except (OSError, ValueError, RuntimeError):
+        return False
+
+
+def _passwords(texts: Iterable[str]) -> Iterator[str]:
+    for text in texts:
+        for found in _USERINFO.finditer(text) if "@" in text else ():
+            user, password = found["user"], found["password"]
+            kept = password if password is not None else user if len(user) >= _LONG_USER else ""
+            yield from (kept, unquote(kept))
+            if password is not None and len(user) >= _LONG_USER:  # `https://TOKEN:x-oauth-basic@`
+                yield user
+
+
+def _of_header(scheme: str | None, value: str) -> Iterator[str]:
+    yield value
+    if scheme and scheme.lower() == "basic":
+        with suppress(binascii.Error, ValueError):
+            yield base64.b64decode(value).decode("utf-8").partition(":")[2]
+
+
+def _long_enough(values: Iterable[str]) -> frozenset[str]:
+    return frozenset(value for value in values if len(value.strip()) >= SHORTEST)
