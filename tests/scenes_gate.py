@@ -368,8 +368,8 @@ def several_experiments() -> Scene:
     )
 
 
-def hostile() -> Scene:
-    name, place = HOSTILE, Place(datapoint_id=HOSTILE, line=17)
+def hostile(name: str = HOSTILE) -> Scene:
+    place = Place(datapoint_id=name, line=17)
     found = verdict(
         regressed(name),
         must_pass(name, not_passed=(place,), flaky=(place,)),

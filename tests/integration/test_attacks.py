@@ -115,10 +115,12 @@ def test_a_pull_request_loads_nothing_once_its_code_has_run(begun: Bees, hive: P
 
 @pytest.mark.parametrize("store", ["git:honeyhive-runs", "honeyhive:"])
 def test_a_push_loads_nothing_once_its_code_has_run(empty: Bees, hive: PlatformServer, store: str) -> None:
-    empty.commit("Double numbers", app(60), numbers(20), config(store=store))
+    words = {"words.md.j2": '{% extends "comment.md.j2" %}{% block footer %}in other words{% endblock %}'}
+    empty.commit("Double numbers", app(60), numbers(20), config(store=store, template="words.md.j2"), words)
     keys = {"api-key": hive.key, "server-url": hive.url}
     step, later = loaded(empty, empty.push(**keys))
     assert f"saved in {store} as the baseline of" in step.log
+    assert "in other words" in step.summary
     assert len(hive.sessions) == 20
     assert later == []
 

@@ -19,6 +19,7 @@ from honeyhive.documents.redactor import MARK, Redactor
 from honeyhive.errors import DatasetError, HoneyHiveError, RunFileError
 from honeyhive.experiments.beside import open_beside
 from honeyhive.gate.broken import Broken, Finding
+from honeyhive.regular import open_regular
 from honeyhive.runfile import companion
 from honeyhive.runlines import MAX_LINE
 
@@ -49,7 +50,7 @@ def without_secrets(finding: Finding) -> Finding:
 def refuse_secrets(dataset: Path, named: str) -> None:
     """`DatasetError` where a dataset holds a secret: taken out of the run, its row would look like another one."""
     line = 1
-    with suppress(OSError), dataset.open("rb") as stream:  # what cannot be read has been refused before
+    with suppress(OSError), os.fdopen(open_regular(dataset), "rb") as stream:  # what cannot be read was refused before
         for block in _blocks(stream):
             if OUTLET.redactor.finds(block):
                 rows = block.splitlines(keepends=True)

@@ -42,7 +42,7 @@ class Annotation:
 
     def plain(self) -> str:
         """For a person at a terminal."""
-        return f"{self.level.value}: {self.title}: {neutralise(self.message)}"
+        return f"{self.level.value}: {self.title}: {neutralise(_printable(self.message))}"
 
 
 def error_annotation(error: HoneyHiveError) -> Annotation:
@@ -53,8 +53,13 @@ def error_annotation(error: HoneyHiveError) -> Annotation:
     return Annotation(level=Level.ERROR, title=error.title, message=message, file=error.file, line=error.line)
 
 
+def _printable(text: str) -> str:
+    """What a terminal would obey, and what is no character at all, as a space each."""
+    return "".join(char if char.isprintable() or char in "\r\n" else " " for char in text)
+
+
 def _data(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return _printable(text).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
 def _property(text: str) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 from pydantic_core import ErrorDetails
 
 from honeyhive.ci.paths import read_patterns
@@ -19,14 +19,18 @@ from honeyhive.gate.entries import did_you_mean
 from honeyhive.gate.rules_schema import RULES_SCHEMA
 from honeyhive.gate.thresholds import Threshold, parse_thresholds
 from honeyhive.gate.verdict import Policy
+from honeyhive.regular import read_bounded
 
 CONFIG_FILE = "honeyhive.yml"
+MAX_CONFIG = 2**20
+"""No configuration is longer, in bytes."""
 DEFAULT_TIMEOUT = 600.0
 MOST = 1_000
 """Neither workers nor repeats are more than this: whoever writes more has mistyped."""
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(ms|s|m|h)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _LONGEST = 10 * 24 * 3600
+_LONGEST_PATH, _LONGEST_NAME = 2_000, 255
 
 
 def to_seconds(value: Any) -> float:
@@ -50,13 +54,23 @@ def to_names(value: Any) -> Any:
     return tuple(name.strip() for item in items for name in re.split(r"[,\n]", item) if name.strip())
 
 
+def to_path(value: str) -> str:
+    """A text that can be a path at all: what the operating system says of others helps nobody."""
+    raw = value.encode("utf-8", "surrogatepass")
+    if b"\0" in raw or len(raw) > _LONGEST_PATH or any(len(part) > _LONGEST_NAME for part in raw.split(b"/")):
+        raise ValueError("not a path: it is too long, or has a NUL in it")
+    return value
+
+
 _DURATION_SCHEMA = {"type": ["string", "number"], "description": "a time: 60s, 500ms, 2m, 1h, or seconds"}
 Seconds = Annotated[float, BeforeValidator(to_seconds), WithJsonSchema(_DURATION_SCHEMA)]
+PathText = Annotated[str, AfterValidator(to_path)]
 Names = Annotated[
     tuple[str, ...],
     BeforeValidator(to_names),
     WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
 ]
+Paths = Annotated[Names, AfterValidator(lambda names: tuple(map(to_path, names)))]
 Columns = Annotated[
     tuple[str, ...],
     BeforeValidator(lambda value: (value,) if isinstance(value, str) else value),
@@ -82,7 +96,7 @@ class ExperimentConfig(_Section):
 
     name: ExperimentName = Field(description="what the experiment is called: letters, digits, dot, dash, underscore")
     function: str = Field(description="the function under test, as module:callable")
-    dataset: str = Field(description="the dataset's path in the repository: .jsonl, .json, .csv or .yaml")
+    dataset: PathText = Field(description="the dataset's path in the repository: .jsonl, .json, .csv or .yaml")
     inputs: Columns | None = Field(None, description="flat rows: the columns that are inputs (default: all others)")
     ground_truth: str | None = Field(None, description="flat rows: the column that holds the expected answer")
     id: str | None = Field(None, description="flat rows: the column that holds the datapoint's id")
@@ -90,7 +104,7 @@ class ExperimentConfig(_Section):
     max_workers: Count = Field(10, le=MOST, description="how many datapoints run at the same time")
     repeats: Count = Field(1, le=MOST, description="how often each datapoint runs")
     timeout: Seconds = Field(DEFAULT_TIMEOUT, description="time for each call of the function (default 10m)")
-    baseline: str | None = Field(
+    baseline: PathText | None = Field(
         None, description="what to compare with: auto, none, rerun, a run file, a run's id, a commit or branch"
     )
     paths: Names = Field((), description="run only if one of these files has changed, as in .gitignore")
@@ -114,9 +128,11 @@ class ConfigFile(_Section):
     )
     install: str | None = Field(None, description="requirements file, pyproject folder or packages for your code")
     python_version: str | None = Field(None, description="the Python that your code runs on, with install")
-    python_path: Names = Field((), description="folders to import your code from, besides the working directory")
+    python_path: Paths = Field((), description="folders to import your code from, besides the working directory")
     pass_env: Names = Field((), description="environment variables that your code may see")
+    writable: Names = Field((), description="folders of the workspace that your code may write to, in the container")
     time_limit: Seconds | None = Field(None, description="time for the whole run of one experiment")
+    template: str | None = Field(None, description="a file in the repository that says parts of the comment otherwise")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,13 +154,16 @@ def read_config(path: Path, shown_as: str) -> WrittenConfig:
     Raises `ConfigError` with the line and column of the first thing that is wrong, and what would be right.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        content = read_bounded(path, MAX_CONFIG)
+        text = None if content is None else content.decode("utf-8-sig")
     except FileNotFoundError:
         raise ConfigError("no such file", file=shown_as, hint="create it, or name another with --config") from None
     except OSError as error:
         raise ConfigError(f"cannot be read: {error.strerror}", file=shown_as, hint="name a file") from error
     except UnicodeDecodeError as error:
         raise ConfigError("not UTF-8", file=shown_as, hint="save it as UTF-8") from error
+    if text is None:
+        raise ConfigError(f"has more than {MAX_CONFIG:,} bytes", file=shown_as, hint="is it the right file?")
     return _parsed(text, shown_as)
 
 
@@ -155,7 +174,7 @@ def parse_config(text: str, shown_as: str) -> ConfigFile:
 
 def _parsed(text: str, shown_as: str) -> WrittenConfig:
     try:
-        document = load_yaml(text)
+        document = load_yaml(text, most=MAX_CONFIG)
     except Malformed as error:
         raise ConfigError(
             error.message, file=shown_as, line=error.line, column=error.column, hint="it has to be plain YAML"
@@ -258,9 +277,11 @@ def _keys_at(model: type[BaseModel], location: Sequence[str | int]) -> tuple[str
 
 
 def _description(model: type[BaseModel], location: Sequence[str | int]) -> str:
+    """What the key is for, or the list around it where it is one of several."""
     names = [str(part) for part in location if isinstance(part, str)]
     section = _section(model, location)
-    for name, field in section.model_fields.items():
-        if names and (field.alias or name) == names[-1 if section is ExperimentConfig else 0]:
-            return field.description or ""
+    for described, name in ((section, names[-1:] if section is ExperimentConfig else names[:1]), (model, names[:1])):
+        for field_name, field in described.model_fields.items():
+            if [field.alias or field_name] == name:
+                return field.description or ""
     return ""

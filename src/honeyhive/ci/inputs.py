@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from honeyhive.ci.config import CONFIG_FILE, MOST, Names, Seconds, explain, kebab
+from honeyhive.ci.config import CONFIG_FILE, MOST, Names, Paths, PathText, Seconds, explain, kebab
 from honeyhive.documents import Malformed, compact_json, load_json
 from honeyhive.errors import ConfigError
 from honeyhive.gate.verdict import Policy
@@ -64,10 +64,10 @@ class Inputs(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=kebab, populate_by_name=True)
 
-    config: str | None = Field(None, description="the configuration file (default: honeyhive.yml)")
+    config: PathText | None = Field(None, description="the configuration file (default: honeyhive.yml)")
     experiment: Annotated[Names | None, Field(description="which experiments of it (default: all)")] = None
     function: str | None = Field(None, description="the function under test, as module:callable")
-    dataset: str | None = Field(None, description="the dataset's path in the repository")
+    dataset: PathText | None = Field(None, description="the dataset's path in the repository")
     evaluators: Names | None = Field(None, description="what scores an output: module:callable, one or several")
     inputs: Names | None = Field(None, description="flat rows: the columns that are inputs")
     ground_truth: str | None = Field(None, description="flat rows: the column that holds the expected answer")
@@ -80,7 +80,7 @@ class Inputs(BaseModel):
     timeout: Seconds | None = Field(None, description="time for each call of the function: 60s")
     time_limit: Seconds | None = Field(None, description="time for the whole run of one experiment: 20m")
     limit: _Integer | None = Field(None, description="run only the first so many datapoints")
-    baseline: str | None = Field(
+    baseline: PathText | None = Field(
         None, description="what to compare with: auto, none, rerun, a run file, a run's id, a commit or branch"
     )
     store: str | None = Field(
@@ -92,9 +92,12 @@ class Inputs(BaseModel):
     on_incomparable: Policy | None = Field(None, description="when dataset or evaluator changed: fail or warn")
     install: str | None = Field(None, description="requirements file, pyproject folder or packages for your code")
     python_version: str | None = Field(None, description="the Python that your code runs on, with install")
-    python_path: Names | None = Field(None, description="folders to import your code from")
+    python_path: Paths | None = Field(None, description="folders to import your code from")
     pass_env: Names | None = Field(None, description="environment variables that your code may see")
-    working_directory: str | None = Field(None, description="where everything is relative to")
+    writable: Names | None = Field(
+        None, description="folders of the workspace that your code may write to, in the container"
+    )
+    working_directory: PathText | None = Field(None, description="where everything is relative to")
     api_key: str | None = Field(None, repr=False, description="your HoneyHive key: the runs appear there too")
     project: str | None = Field(None, description="the project on HoneyHive (default: the one of the key)")
     server_url: str | None = Field(None, description="the address of HoneyHive's API, if it is your own")

@@ -133,8 +133,10 @@ def run_file(folder: Path) -> Path:
 
 def _guarded(config: ExperimentConfig, preparation: Preparation, run_file: Path) -> Prepared | Skipped | Broken:
     try:
-        refuse_secrets(preparation.settings.directory / config.dataset, config.dataset)
-        return preparation.prepare(config, run_file)
+        prepared = preparation.prepare(config, run_file)
+        if isinstance(prepared, Prepared):  # its dataset is one, within bounds
+            refuse_secrets(preparation.settings.directory / config.dataset, config.dataset)
+        return prepared
     except HoneyHiveError as error:
         return broken_by(error, config.name)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from honeyhive.ci.rules.own_gate import OwnGateChange, code
 from honeyhive.ci.runs import Baseline, read_baseline
 from honeyhive.ci.settings import AUTO, NO_BASELINE, RERUN, Settings, is_path
 from honeyhive.ci.stores.entry import Store
+from honeyhive.ci.template import Template
 from honeyhive.ci.whereabouts.situation import Kind
 from honeyhive.ci.whereabouts.surroundings import Surroundings
 from honeyhive.experiments.dataset import Dataset
@@ -50,12 +51,16 @@ class Prepared:
 
 @dataclass(frozen=True, kw_only=True)
 class Preparation:
-    """What preparing takes besides the experiment: the settings, the surroundings, the store, and the time."""
+    """What preparing takes besides the experiment: the settings, the surroundings, the store, and the time.
+
+    `template` is the user's for the comment.
+    """
 
     settings: Settings
     around: Surroundings
     store: Store
     now: datetime
+    template: Template = field(default_factory=Template)
 
     def prepare(self, config: ExperimentConfig, run_file: Path) -> Prepared | Skipped:
         """Everything about the experiment, read and checked; or why it need not run."""

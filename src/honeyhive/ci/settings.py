@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from honeyhive.ci.account import refuse_places
 from honeyhive.ci.config import ConfigFile, ExperimentConfig, WrittenConfig, read_config
 from honeyhive.ci.inputs import Inputs, Mode, action_inputs, config_name, read_inputs
 from honeyhive.ci.rules.own_gate import OwnGateChange
@@ -51,6 +52,7 @@ class Settings:
     python_version: str | None = None
     python_path: tuple[str, ...] = ()
     pass_env: tuple[str, ...] = ()
+    writable: tuple[str, ...] = ()
     time_limit: float | None = None
     config_file: str | None = None
     directory: Path = field(default_factory=Path.cwd)
@@ -61,6 +63,7 @@ class Settings:
     comment: bool = True
     check_run: str | None = None
     strict_reporting: bool = False
+    template: str | None = None
     own_gate: tuple[OwnGateChange, ...] = ()
     """What the change does to the rules that judge it, where those are the base's."""
 
@@ -102,6 +105,7 @@ def load_settings(
         python_version=inputs.python_version or (config.python_version if config else None),
         python_path=_either(inputs.python_path, config.python_path if config else ()),
         pass_env=_either(inputs.pass_env, config.pass_env if config else ()),
+        writable=_either(inputs.writable, config.writable if config else ()),
         time_limit=inputs.time_limit or (config.time_limit if config else None),
         config_file=config_name(inputs) if config else None,
         directory=directory,
@@ -112,9 +116,11 @@ def load_settings(
         comment=inputs.comment is not False,
         check_run=inputs.check_run or None,
         strict_reporting=bool(inputs.strict_reporting),
+        template=config.template if config else None,
         own_gate=(without_base(config_name(inputs)),) if isinstance(base, NoConfig) else settled.own_gate,
     )
     _refuse_names(settings.pass_env)
+    refuse_places(settings.writable)
     if settings.python_version and not settings.install:
         raise ConfigError("python-version: only together with install", hint="name your requirements with install")
     return settings

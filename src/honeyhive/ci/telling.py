@@ -14,10 +14,13 @@ from honeyhive.ci.config import CONFIG_FILE, NAME_PATTERN, ConfigFile
 from honeyhive.ci.edge import Edge
 from honeyhive.ci.github.comments import post_comment
 from honeyhive.ci.inputs import Inputs
+from honeyhive.ci.lastwords import LAST_WORDS
+from honeyhive.ci.outlet import OUTLET
 from honeyhive.ci.pipeline import Judged, experiment_folder, run_file
 from honeyhive.ci.preparing import Preparation
-from honeyhive.ci.publish import append_outputs, append_summary, write_file, write_json
+from honeyhive.ci.publish import append_outputs, append_summary, refuse_links, write_file, write_json
 from honeyhive.ci.reporting import COMMENT, COMPARISON, finding_json, gather_evidence
+from honeyhive.ci.reports.customised import customised
 from honeyhive.ci.reports.folder import REPORT, write_report
 from honeyhive.ci.reports.report import Origin, Report
 from honeyhive.ci.rows import relative
@@ -63,9 +66,12 @@ def clear(report_dir: Path, *folders: Path) -> None:
     """Do it for some folders; `InputError` where something is in the way."""
     try:
         for folder in dict.fromkeys((report_dir, *folders)):
+            refuse_links(folder, report_dir.parent)
             for name in (COMMENT, COMPARISON, REPORT):
                 (folder / name).unlink(missing_ok=True)
             set_aside(run_file(folder))
+    except ReportingError as error:
+        raise InputError(error.message, file=error.file, hint=error.hint) from error
     except OSError as error:
         raise InputError(
             f"cannot be cleared for a new report: {error.strerror}", file=str(report_dir), hint="move it away"
@@ -82,8 +88,16 @@ def tell(judged: Sequence[Judged], preparation: Preparation, edge: Edge) -> tupl
     def add_evidence() -> None:
         teller.report = report_of(judged, preparation, _evidence(judged))
 
-    files = [lambda item=item: write_json(item.folder / COMPARISON, finding_json(item.finding)) for item in judged]
-    return teller.report, teller.told([add_evidence, *files])
+    def customise() -> None:
+        teller.report = customised(teller.report, preparation.template)
+
+    inside = edge.report_dir.parent
+    files = [
+        lambda item=item: write_json(item.folder / COMPARISON, finding_json(item.finding), inside=inside)
+        for item in judged
+    ]
+    told = teller.told([add_evidence, customise, *files])
+    return teller.report, told
 
 
 def tell_why_not(error: HoneyHiveError, inputs: Inputs, around: Surroundings, edge: Edge) -> Told:
@@ -95,8 +109,9 @@ def tell_why_not(error: HoneyHiveError, inputs: Inputs, around: Surroundings, ed
     finding = broken_by(error, name if re.fullmatch(NAME_PATTERN, name) else CONFIG_FILE)
     context = _context(around.situation, judged_by=around.config)
     report = Report(findings=(finding,), context=context, origin=_origin(around.situation))
-    teller = _Teller(report, around, edge, comments=inputs.comment is not False)
-    summary = json.dumps([finding_json(finding)], ensure_ascii=False)
+    stopped = isinstance(error, Cancelled)  # by another push, mostly, whose job comments
+    teller = _Teller(report, around, edge, comments=inputs.comment is not False and not stopped)
+    summary = json.dumps(OUTLET.clean_value([finding_json(finding)]), ensure_ascii=False)
     told = teller.told([])
     outputs = {"verdict": "broken", "passed": "false", "summary": summary}
     outputs |= {"report-dir": _for_the_next_step(edge.report_dir, edge), "comment-url": told.url}
@@ -125,7 +140,7 @@ class _Teller:
         return render(self.report.findings, evidence=self.report.evidence, context=self.report.context)
 
     def _write_comment(self) -> None:
-        write_file(self._edge.report_dir / COMMENT, self._text())
+        write_file(self._edge.report_dir / COMMENT, self._text(), inside=self._edge.report_dir.parent)
 
     def _write_report(self) -> None:
         write_report(self.report, self._edge.report_dir)
@@ -148,10 +163,14 @@ class _Teller:
                 "no comment: the event names no pull request", hint="set `comment: false` if none is due"
             )
         elif github is None:
-            raise ReportingError("no comment: there is no token", hint="give github-token, or set `comment: false`")
+            unknown = "token" if situation.api_url else "address of GitHub's API that can be used"
+            raise ReportingError(
+                f"no comment: there is no {unknown}", hint="give github-token, or set `comment: false`"
+            )
         else:
             nothing_new = all(isinstance(finding, Skipped) for finding in self.report.findings)
-            self._url = post_comment(self.report, github, create=not nothing_new, echo=self._lines.append)
+            report, say = self.report, self._lines.append
+            self._url = LAST_WORDS.telling(lambda: post_comment(report, github, create=not nothing_new, echo=say))
             if self._url:
                 self._lines.append(f"comment: {self._url}")
 
@@ -263,9 +282,10 @@ def _dataset(item: Judged, preparation: Preparation) -> Dataset:
 
 def outputs(judged: Sequence[Judged], edge: Edge, *, exit_code: int, comment_url: str = "") -> dict[str, str]:
     """The outputs of the action, for a job that ends with this code."""
-    summary = json.dumps([finding_json(item.finding) for item in judged], ensure_ascii=False, allow_nan=False)
+    found = OUTLET.clean_value([finding_json(item.finding) for item in judged])
+    summary = json.dumps(found, ensure_ascii=False, allow_nan=False)
     if len(summary) > SUMMARY_OUTPUT:
-        summary = json.dumps([finding_json(item.finding) | {"changes": []} for item in judged], ensure_ascii=False)
+        summary = json.dumps([finding | {"changes": []} for finding in found], ensure_ascii=False)
     values = {
         "verdict": overall(judged),
         "passed": "true" if exit_code == 0 else "false",

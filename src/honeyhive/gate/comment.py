@@ -82,7 +82,12 @@ def _cleaned(one: Section) -> Section:
 
 
 def _clean(text: str) -> str:
-    return text.replace("\r\n", "\n").replace("\r", "\n").replace(_OURS, _NOT_OURS).strip("\n")
+    return without_delimiters(text.replace("\r\n", "\n").replace("\r", "\n")).strip("\n")
+
+
+def without_delimiters(text: str) -> str:
+    """The text with nothing in it that begins as a delimiter of ours does."""
+    return text.replace(_OURS, _NOT_OURS)
 
 
 def _written(there: Sequence[Section], verdicts: Sequence[str], newest: str, report_url: str | None) -> str:

@@ -9,11 +9,12 @@ from typing import Any
 from honeyhive.gate import advice, words
 from honeyhive.gate.broken import Broken, Finding, Skipped, verdict_of
 from honeyhive.gate.checks import Check, Rule, Status
+from honeyhive.gate.custom import FOLDS, FOOTER, OPEN
 from honeyhive.gate.evidence import Evidence, Exhibits, select
 from honeyhive.gate.headline import by_weight
 from honeyhive.gate.removals import removals
 from honeyhive.gate.shortening import Part, length, shortened
-from honeyhive.gate.templating import TEMPLATES, WORST_FIRST
+from honeyhive.gate.templating import TEMPLATES, WORST_FIRST, written
 from honeyhive.gate.verdict import MetricSummary, Verdict, policy_on
 from honeyhive.result import ERRORS
 
@@ -44,7 +45,8 @@ class Context:
     `judged_by` is the file with the thresholds, `judged_at` the branch that it was read from. `commit_url` followed by
     a hash is the address of that commit. `datasets` goes by experiment. `own_gate` lists what the pull request changes
     about the rules that judge it. `label` tells jobs apart that judge the same experiments, such as those of a matrix.
-    `notes` are said in the open.
+    `notes` are said in the open. `blocks` is what a template of the user's says in place of ours, by experiment and
+    block; where an experiment is in it, nothing else is said of that but its heading and what is in the open.
     """
 
     judged_by: str = "honeyhive.yml"
@@ -56,6 +58,7 @@ class Context:
     own_gate: Sequence[str] = ()
     label: str = ""
     notes: Sequence[str] = ()
+    blocks: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 def render(
@@ -72,15 +75,15 @@ def render(
 
     def write(shown: Sequence[Part | None]) -> str:
         sections = [one for one in shown if one is not None and one.head]
-        return _rendered(
-            "comment",
-            several=len(ordered) != 1,
-            verdicts=verdicts,
-            sections=sections,
-            left_out=len(ordered) - len(sections),
-            shortened=len(sections) < len(ordered) or not all(one.whole for one in sections),
-            context=context,
-        )
+        values = {
+            "several": len(ordered) != 1,
+            "verdicts": verdicts,
+            "sections": sections,
+            "left_out": len(ordered) - len(sections),
+            "shortened": len(sections) < len(ordered) or not all(one.whole for one in sections),
+            "context": context,
+        }
+        return written("comment", values)
 
     parted = list(zip(verdicts, parts, strict=True))
     return shortened(parted, write, lambda text: length(text) < MOST_CHARACTERS) + "\n"
@@ -88,19 +91,34 @@ def render(
 
 def part(finding: Finding, evidence: Mapping[str, Evidence], context: Context) -> Part:
     """The section on one experiment; `evidence` goes by datapoint."""
-    head = _rendered("head", finding=finding, context=context)
-    match finding:
-        case Broken():
-            return Part(head=head, body=_rendered("broken", finding=finding, context=context, candidate=None))
-        case Skipped():
-            return Part(head=head, body=_rendered("skipped", finding=finding, context=context, candidate=None))
-        case Verdict():
-            values = _values(finding, select(finding, evidence), context)
-            return Part(head=head, body=_rendered("verdict", **values), folds=tuple(_folds(values)))
+    head = written("head", {"finding": finding, "context": context})
+    theirs = context.blocks.get(finding.experiment)
+    if theirs is not None:
+        said = written("footer", _seen(finding, evidence, context), "said")
+        opened = [theirs.get(name, "") for name in OPEN] + [said, theirs.get(FOOTER, "")]
+        folds = tuple(theirs[name] for name in FOLDS if theirs.get(name))
+        return Part(head=head, body="\n\n".join(filter(None, opened)), folds=folds)
+    values = _seen(finding, evidence, context)
+    folds = tuple(_folds(values).values()) if isinstance(finding, Verdict) else ()
+    return Part(head=head, body=written(_template(finding), values), folds=folds)
 
 
-def _rendered(template: str, **values: Any) -> str:
-    return TEMPLATES[f"{template}.md.j2"].render(**values).strip()
+def blocks(finding: Finding, evidence: Mapping[str, Evidence], context: Context) -> dict[str, str]:
+    """What we say below the heading of an experiment, by the names under which a template may say it otherwise."""
+    values, template = _seen(finding, evidence, context), _template(finding)
+    opened = {name: written(template, values, name) for name in OPEN if name in TEMPLATES[f"{template}.md.j2"].blocks}
+    folds = _folds(values) if isinstance(finding, Verdict) else {}
+    return opened | {FOOTER: written("footer", values, FOOTER)} | folds
+
+
+def _template(finding: Finding) -> str:
+    return verdict_of(finding) if isinstance(finding, Broken | Skipped) else "verdict"
+
+
+def _seen(finding: Finding, evidence: Mapping[str, Evidence], context: Context) -> dict[str, Any]:
+    if isinstance(finding, Verdict):
+        return _values(finding, select(finding, evidence), context)
+    return {"finding": finding, "context": context, "candidate": None}
 
 
 def _values(verdict: Verdict, exhibits: Exhibits, context: Context) -> dict[str, Any]:
@@ -131,7 +149,7 @@ def _values(verdict: Verdict, exhibits: Exhibits, context: Context) -> dict[str,
     }
 
 
-_FOLDS: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
+_HAS_SOMETHING: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
     "datapoints": lambda values: values["exhibits"].any,
     "removals": lambda values: values["removals"] is not None,
     "metrics": lambda values: bool(values["others"]),
@@ -142,14 +160,13 @@ _FOLDS: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
 """The folded texts in their order, and whether there is anything in them."""
 
 
-def _folds(values: Mapping[str, Any]) -> Iterator[str]:
-    for name, has_something in _FOLDS.items():
-        if has_something(values):
-            yield _rendered(name, **values)
+def _folds(values: Mapping[str, Any]) -> dict[str, str]:
+    folds = {name: written(name, values) for name, has_something in _HAS_SOMETHING.items() if has_something(values)}
     rows = [row for row in values["exhibits"].in_full if row.at_length]
-    texts = _fitting(_rendered("texts", row=row, baseline=values["baseline"]) for row in rows)
+    texts = _fitting(written("texts", {"row": row, "baseline": values["baseline"]}) for row in rows)
     if texts:
-        yield _rendered("in_full", texts=texts, more_texts=len(rows) - len(texts))
+        folds["in_full"] = written("in_full", {"texts": texts, "more_texts": len(rows) - len(texts)})
+    return folds
 
 
 def _fitting(texts: Iterable[str]) -> list[str]:

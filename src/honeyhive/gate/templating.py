@@ -135,3 +135,11 @@ def _compiled() -> dict[str, Template]:
 
 TEMPLATES: Mapping[str, Template] = _compiled()
 """By file name."""
+
+
+def written(template: str, values: Mapping[str, Any], block: str | None = None) -> str:
+    """What a template, or one block of it, makes of the values."""
+    found = TEMPLATES[f"{template}.md.j2"]
+    if block is None:
+        return found.render(values).strip()
+    return "".join(found.blocks[block](found.new_context(dict(values)))).strip()

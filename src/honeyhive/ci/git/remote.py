@@ -8,15 +8,20 @@ from __future__ import annotations
 import base64
 import os
 import re
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
 
 from honeyhive.ci.git.objects import is_full_name
 from honeyhive.documents import in_one_line
 from honeyhive.errors import RepositoryError
 from honeyhive.experiments.gitprocess import QUIET, GitFailed, GitProcess, inherited, search_path
+
+if TYPE_CHECKING:  # it comes with all that HTTP takes
+    from honeyhive.api.retries import Budget
 
 _PROTOCOLS = ("https", "http", "ssh", "file")
 _NETWORK = (
@@ -38,6 +43,8 @@ _SETTINGS = {
     "push.gpgSign": "false",
     "push.recurseSubmodules": "no",
 }
+_WAITS = (0.5, 1.0, 2.0, 4.0)
+"""Seconds before the next try, of five in all."""
 _READ_HINT = "the token needs `permissions: contents: read`; is the address that of the repository?"
 
 
@@ -71,9 +78,12 @@ class Refused:
 class Remote:
     """The repository on its server, as a bare repository of ours talks to it."""
 
-    def __init__(self, address: Address, *, timeout: float) -> None:
+    def __init__(self, address: Address, *, timeout: float, pause: Callable[[float], None] = time.sleep) -> None:
+        """`timeout` is in seconds for each exchange, `pause` waits for another try."""
+        self.within: Budget | None = None
         self._address = address
         self._timeout = timeout
+        self._pause = pause
         parts = _parts(address.url)
         if parts is None:
             raise RepositoryError(
@@ -84,12 +94,12 @@ class Remote:
 
     def fetch(self, git: GitProcess, *refspecs: str, options: Sequence[str] = ()) -> None:
         """Fetch into the repository of `git`; `GitFailed` where the server does not give it."""
-        self._run(git, "fetch", "--quiet", "--no-tags", *options, _NAME, *refspecs)
+        self._asked(git, "fetch", "--quiet", "--no-tags", *options, _NAME, *refspecs)
 
     def refs(self, git: GitProcess, *patterns: str) -> Mapping[str, str]:
         """What the server's refs point to, by name; tags also as `NAME^{}`, the commit behind them."""
         try:
-            listed = self._run(git, "ls-remote", _NAME, *patterns)
+            listed = self._asked(git, "ls-remote", _NAME, *patterns)
         except GitFailed as failed:
             raise unreachable("the branches and tags", failed) from failed
         lines = (line.partition("\t") for line in listed.decode("utf-8", "surrogateescape").splitlines())
@@ -104,8 +114,24 @@ class Remote:
             return _refused(failed, names=(ref, ref.removeprefix("refs/heads/"), self._address.url))
         return None
 
+    def _asked(self, git: GitProcess, *arguments: str) -> bytes:
+        """What changes nothing, asked again where that may help."""
+        for wait in _WAITS:
+            try:
+                return self._run(git, *arguments)
+            except GitFailed as failed:
+                if not _PASSING.search(f"{failed}\n{failed.errors}") or wait > self._left():
+                    raise
+            self._pause(wait)
+        return self._run(git, *arguments)
+
+    def _left(self) -> float:
+        return self._timeout if self.within is None else min(self._timeout, self.within.left())
+
     def _run(self, git: GitProcess, *arguments: str) -> bytes:
-        process = replace(git, environment=self._environment(git), timeout=self._timeout)
+        if self._left() <= 0:
+            raise GitFailed("the time for reporting was over")
+        process = replace(git, environment=self._environment(git), timeout=self._left())
         try:
             answer = process.run(*arguments, most=_MOST)
         except GitFailed as failed:
@@ -195,6 +221,11 @@ _DENIED = re.compile(
     r"\b40[13]\b|denied|forbidden|protected branch|not permitted|not allowed|hook declined|GH0(?:06|13)\b"
     r"|rule violations|permission|authentication failed|could not read (?:username|password)|write access"
     r"|deny updating",
+    re.IGNORECASE,
+)
+_PASSING = re.compile(
+    r"returned error: (?:408|429|5\d\d)\b|RPC failed|connection (?:was )?reset|recv failure|empty reply|early EOF"
+    r"|unexpected disconnect|hung up|unexpected eof|gnutls_handshake|SSL_read|SSL_ERROR_SYSCALL|bad gateway",
     re.IGNORECASE,
 )
 _GONE = re.compile(r"not our ref|couldn't find remote ref", re.IGNORECASE)

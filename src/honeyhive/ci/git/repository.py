@@ -14,7 +14,7 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from honeyhive.ci.git import checkout as gitcheckout
 from honeyhive.ci.git import trees as gittrees
@@ -24,6 +24,9 @@ from honeyhive.ci.git.squash import NewCommit, StoredFile, list_files, make_comm
 from honeyhive.documents import shown
 from honeyhive.errors import RepositoryError
 from honeyhive.experiments.gitprocess import QUIET, GitFailed, GitProcess, find_git, inherited
+
+if TYPE_CHECKING:  # it comes with all that HTTP takes
+    from honeyhive.api.retries import Budget
 
 __all__ = ["Address", "NewCommit", "Refused", "Repository", "StoredFile", "address_of"]
 
@@ -43,6 +46,7 @@ class Repository:
         self._checkout = checkout.resolve() if checkout else None
         self._address = address
         self._timeout = timeout
+        self._budget: Budget | None = None
         self._stack = ExitStack()
         self._commits: dict[str, Commit] = {}
         self._fetched: set[str] = set()
@@ -65,6 +69,12 @@ class Repository:
         self._fetched.clear()
         for name in ("_folder", "_own", "_history", "_ours", "_theirs"):
             self.__dict__.pop(name, None)
+
+    def within(self, budget: Budget) -> None:
+        """From now on what is asked of the server has to come to its end within that time."""
+        self._budget = budget
+        if "_remote" in self.__dict__:
+            self._remote.within = budget
 
     # --- commits -----------------------------------------------------------------------------------------------------
 
@@ -240,7 +250,9 @@ class Repository:
     def _remote(self) -> Remote:
         if self._address is None:
             raise RepositoryError("it is not known where the repository's server is", hint="is there an `origin`?")
-        return Remote(self._address, timeout=self._timeout)
+        remote = Remote(self._address, timeout=self._timeout)
+        remote.within = self._budget
+        return remote
 
     @cached_property
     def _ours(self) -> Objects:

@@ -14,6 +14,7 @@ from io import BufferedReader
 from itertools import islice
 from pathlib import Path
 
+from honeyhive.ci.outlet import OUTLET
 from honeyhive.ci.publish import write_file
 from honeyhive.ci.reports.report import Report
 from honeyhive.ci.reports.report_json import MOST_BYTES, MOST_FILES, Listed, parse_report, report_text
@@ -45,7 +46,7 @@ def write_report(report: Report, folder: Path) -> Path:
     These are in `folder`, or in one that has the experiment's name. Raises `ReportingError` where one of them cannot be
     opened as a file, or the report is too large, or nothing that `read_report` would take.
     """
-    text = report_text(report, tuple(_listed(report, folder)))
+    text = OUTLET.clean(report_text(report, tuple(_listed(report, folder))))
     try:
         parse_report(text)
     except InputError as error:
@@ -53,7 +54,7 @@ def write_report(report: Report, folder: Path) -> Path:
             f"the report cannot be handed on: {error.message}", hint="the verdict stands all the same"
         ) from error
     path = folder / REPORT
-    write_file(path, text)
+    write_file(path, text, inside=folder.parent)
     return path
 
 

@@ -10,6 +10,7 @@ from honeyhive.ci.conclusion import Conclusion
 from honeyhive.ci.github.client import GitHub
 from honeyhive.ci.github.comments import post_comment
 from honeyhive.ci.inputs import read_inputs
+from honeyhive.ci.patience import patience_with
 from honeyhive.ci.publish import append_outputs
 from honeyhive.ci.reports.publishing import publish_reports
 from honeyhive.ci.reports.report import Report
@@ -38,6 +39,8 @@ def post(
             raise InputError(
                 "there is no token to comment with", hint="give github-token, in a workflow on workflow_run"
             )
+
+        patience_with(around)
 
         def posted(report: Report, github: GitHub) -> str:
             return post_comment(report, github, create=report.verdict != "skipped", echo=echo)

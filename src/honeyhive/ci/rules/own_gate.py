@@ -151,10 +151,17 @@ def _of_policies(base: ConfigFile, own: ConfigFile) -> Iterator[_Change]:
         if name not in base.pass_env:
             text = f"adds {code(name)} to `pass-env`: its code sees that variable from the merge on"
             yield _Change(text=text, path=("pass-env",), loosens=False)
+    for name in own.writable:
+        if name not in base.writable:
+            text = f"adds {code(name)} to `writable`: its code may write there from the merge on"
+            yield _Change(text=text, path=("writable",), loosens=False)
     if base.store != own.store:
         before, after = (_plain(store or "the default") for store in (base.store, own.store))
         text = f"changes `store` {before} → {after}; {before} is used"
         yield _Change(text=text, path=("store",), loosens=True)
+    if base.template != own.template:
+        text = "changes `template`: the comment is in those words from the merge on"
+        yield _Change(text=text, path=("template",), loosens=False)
 
 
 # --- thresholds ------------------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from honeyhive.ci.stores.entry import Entry
 from honeyhive.ci.stores.manifest import file_name, folder_of
 from honeyhive.errors import NoDecisionError, StoreError
 from honeyhive.experiments.beside import open_beside
+from honeyhive.linefile import unpacked as unpacked_lines
 
 MAX_PACKED = 25 * 2**20
 """No run file is kept that is larger than this when it is compressed."""
@@ -82,12 +83,11 @@ def unpack(source: BinaryIO, entry: Entry, folder: Path) -> Path:
 @contextmanager
 def plain(run_file: Path) -> Iterator[BinaryIO]:
     """The plain bytes of a run file, compressed or not; a link, or what is no file, is not opened."""
-    with os.fdopen(open_beside(run_file, os.O_RDONLY), "rb") as raw:
-        if run_file.suffix != ".gz":
-            yield raw
-            return
-        with gzip.open(raw) as stream:
-            yield cast(BinaryIO, stream)
+    with (
+        os.fdopen(open_beside(run_file, os.O_RDONLY), "rb") as raw,
+        unpacked_lines(raw, compressed=run_file.suffix == ".gz") as stream,
+    ):
+        yield stream
 
 
 def digest_of(run_file: Path) -> tuple[str, int]:
