@@ -6,6 +6,7 @@ The parts are imported where they are needed, so that `--help` need not wait for
 from __future__ import annotations
 
 import dataclasses
+import errno
 import io
 import os
 import shutil
@@ -19,8 +20,20 @@ import click
 
 from honeyhive.ci import options
 from honeyhive.ci.baselines.commands import baseline
-from honeyhive.ci.ending import annotate, complain, error_file_of, leave, listen_for_signals, our_fault, say
-from honeyhive.errors import HoneyHiveError, InputError
+from honeyhive.ci.ending import (
+    annotate,
+    complain,
+    end_with_parent,
+    error_file_of,
+    leave,
+    listen_for_signals,
+    listen_no_more,
+    our_fault,
+    say,
+)
+from honeyhive.ci.outlet import OUTLET
+from honeyhive.ci.secrets import given_secrets, known_secrets
+from honeyhive.errors import HoneyHiveError, InputError, RunFileError
 
 if TYPE_CHECKING:
     from honeyhive.ci.conclusion import Conclusion
@@ -57,7 +70,7 @@ def cli() -> None:
 @click.option("--retry-errors", is_flag=True, help="With --resume: run failed datapoints again.")
 @click.option("--error-file", type=options.PATH, hidden=True)
 @click.option("--run-id", hidden=True)
-@click.option("--base-rows", type=options.PATH, hidden=True)
+@click.option("--besides", type=options.PATH, hidden=True)
 def run(
     *,
     out: Path | None,
@@ -65,7 +78,7 @@ def run(
     retry_errors: bool,
     error_file: Path | None,
     run_id: str | None,
-    base_rows: Path | None,
+    besides: Path | None,
     **flags: Any,
 ) -> None:
     """Run an experiment and write its run file.
@@ -79,6 +92,8 @@ def run(
     from honeyhive.documents import neutralise
     from honeyhive.experiments.running import run_experiment
 
+    if error_file is not None:
+        end_with_parent()
     settings = _settings(flags)
     if len(settings.experiments) != 1:
         names = ", ".join(experiment.name for experiment in settings.experiments)
@@ -87,7 +102,7 @@ def run(
     target = out or Path(".honeyhive", "runs", f"{config.name}.jsonl")
     here = Path.cwd()  # the user's code may go elsewhere
     whole = here / target
-    experiment = dataclasses.replace(_load_experiment(config, settings, base_rows), run_id=run_id)
+    experiment = dataclasses.replace(_load_experiment(config, settings, besides), run_id=run_id)
     client = find_client(os.environ) if error_file is None else None  # the parent that waits for us sends it itself
     with (
         console.progress_on(sys.stderr, config.name) as observer,
@@ -209,6 +224,9 @@ def report(*, comparison: Path, candidate: Path | None, baseline: Path | None, m
 )
 @click.option("--python-version", metavar="VERSION", help="The Python that your code runs on, with --install.")
 @click.option("--pass-env", multiple=True, metavar="NAME", help="An environment variable that your code may see.")
+@click.option(
+    "--writable", multiple=True, metavar="DIR", help="A folder that your code may write to, in the container."
+)
 @click.option("--time-limit", metavar="TIME", help="Time for the whole run of one experiment.")
 @click.option("--api-key", metavar="KEY", help="The HoneyHive key; in HH_API_KEY nobody sees it.")
 @options.platform
@@ -223,6 +241,8 @@ def gate(**flags: Any) -> None:
     from honeyhive.ci.reports import posting
 
     given = options.given(flags)
+    OUTLET.learn(given_secrets(given))
+    OUTLET.mask_for_runner(os.environ)
     if {**action_inputs(os.environ), **given}.get("mode") == Mode.PUBLISH:
         _conclude(posting.post(given, os.environ, Path.cwd(), Path(reporting.REPORT_DIR), say))
     _conclude(gating.gate(given, os.environ, Path.cwd(), say))
@@ -239,7 +259,10 @@ def publish(*, folder: Path, **flags: str | None) -> None:
     """
     from honeyhive.ci.reports import posting
 
-    _conclude(posting.post(options.given(flags), os.environ, Path.cwd(), folder, say))
+    given = options.given(flags)
+    OUTLET.learn(given_secrets(given))
+    OUTLET.mask_for_runner(os.environ)
+    _conclude(posting.post(given, os.environ, Path.cwd(), folder, say))
 
 
 @cli.command()
@@ -278,6 +301,7 @@ def main() -> NoReturn:
         if isinstance(stream, io.TextIOWrapper):  # what it cannot write is written as an escape
             stream.reconfigure(errors="backslashreplace")
     error_file = error_file_of(sys.argv)
+    OUTLET.learn(known_secrets(os.environ))
     try:
         cli.main(prog_name="honeyhive", standalone_mode=False)
         code = 0
@@ -320,18 +344,18 @@ def _print_plan(
         say(line)
 
 
-def _load_experiment(config: ExperimentConfig, settings: Settings, base_rows: Path | None) -> Any:
+def _load_experiment(config: ExperimentConfig, settings: Settings, besides: Path | None) -> Any:
     """The experiment with the user's code imported; ours is imported before, so that nothing of theirs replaces it."""
-    from honeyhive.ci.rows import BaseRows, open_dataset
+    from honeyhive.ci.rows import Besides, open_dataset
     from honeyhive.experiments.evaluators import to_evaluator
     from honeyhive.experiments.loading import load_callable, prepend_paths
     from honeyhive.experiments.provenance import provenance
     from honeyhive.experiments.running import Experiment
     from honeyhive.gate.must_pass import retry_rule
 
-    besides = BaseRows.of_json(base_rows.read_text(encoding="utf-8")) if base_rows else None
-    dataset = open_dataset(config, settings, base_rows=besides)
-    git = provenance(settings.directory, os.environ)
+    known = Besides.of_json(besides.read_text(encoding="utf-8")) if besides else None
+    dataset = open_dataset(config, settings, base_rows=known.base_rows if known else None)
+    git = provenance(settings.directory, os.environ) if known is None else known.provenance
     prepend_paths([settings.directory, *(settings.directory / path for path in settings.python_path)])
     function = load_callable(config.function)
     evaluators = tuple(to_evaluator(load_callable(reference)) for reference in config.evaluators)
@@ -362,10 +386,13 @@ def _write(path: Path, text: str) -> None:
 
 @contextmanager
 def _writing(path: Path) -> Iterator[None]:
-    """What keeps us from writing where the user said is for them to mend."""
+    """What keeps us from writing where the user said is for them to mend; a disk that is full breaks the run."""
     try:
         yield
     except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
+            hint = "make room; what was finished is kept: go on with --resume"
+            raise RunFileError(f"cannot be written: {error.strerror}", file=str(path), hint=hint) from error
         raise InputError(
             f"cannot be written: {error.strerror}", file=str(path), hint="see to the folder, or give another path"
         ) from error
@@ -384,6 +411,7 @@ def _named_as_given(path: Path, given: Path) -> Iterator[None]:
 
 def _conclude(found: Conclusion, *, quiet: bool = False) -> None:
     """Print what was decided, annotations last, and end with the verdict's exit code."""
+    listen_no_more()
     for line in () if quiet else found.lines:
         say(line)
     for annotation in found.annotations:

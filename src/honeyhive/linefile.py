@@ -1,20 +1,66 @@
-"""Lines appended to a file from many threads, none of which waits for another."""
+"""Files of lines: appended to from many threads, none of which waits for another; read within bounds."""
 
 from __future__ import annotations
 
 import gzip
+import io
 import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
+
+from honeyhive.regular import open_regular
+
+MAX_RATIO = 100
+"""No compressed file holds more than this many times its size, beyond 128 MiB: ours pack to a thirtieth."""
+_UNBOUNDED = 128 * 2**20
 
 
 def encoded(path: Path, lines: Sequence[bytes]) -> bytes:
     """The lines as the file has them: compressed, as a gzip member of their own, where its name ends in `.gz`."""
     batch = b"".join(line + b"\n" for line in lines)
     return gzip.compress(batch, compresslevel=6) if path.suffix == ".gz" else batch
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[io.BufferedReader]:
+    """The plain bytes of the regular file at `path`, compressed or not; `OSError` where it would unpack to too much."""
+    with os.fdopen(open_regular(path), "rb") as raw, unpacked(raw, compressed=path.suffix == ".gz") as stream:
+        yield stream
+
+
+@contextmanager
+def unpacked(raw: io.BufferedReader, *, compressed: bool = True) -> Iterator[io.BufferedReader]:
+    """The plain bytes of a file that is open; `OSError` as they are read where there are too many of them."""
+    if not compressed:
+        yield raw
+        return
+    size = os.fstat(raw.fileno()).st_size
+    with gzip.GzipFile(fileobj=raw, mode="rb") as stream:
+        yield io.BufferedReader(_Bounded(stream, max(_UNBOUNDED, MAX_RATIO * size)))
+
+
+class _Bounded(io.RawIOBase):
+    """What a compressed file holds, as far as anybody may have meant it."""
+
+    def __init__(self, stream: gzip.GzipFile, most: int) -> None:
+        self._stream, self._left = stream, most
+
+    def readable(self) -> bool:
+        """It is for nothing else."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """As much as there is at once: what comes before a fault is had before the fault is."""
+        chunk = self._stream.read1(len(buffer))
+        self._left -= len(chunk)
+        if self._left < 0:
+            raise OSError(f"it unpacks to more than {MAX_RATIO} times its size")
+        buffer[: len(chunk)] = chunk
+        return len(chunk)
 
 
 class LineFile:

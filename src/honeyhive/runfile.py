@@ -9,18 +9,20 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import BinaryIO, Literal, Self, cast
+from typing import BinaryIO, Self, cast
 
 from pydantic import ValidationError
 
-from honeyhive.documents import compact_json
+from honeyhive.documents import compact_json, shown
 from honeyhive.errors import InputError, RunFileError
-from honeyhive.linefile import LineFile, encoded
+from honeyhive.linefile import LineFile, encoded, opened
 from honeyhive.result import Outcome, RunResult
 from honeyhive.runlines import (
     MAX_LINE,
@@ -45,6 +47,7 @@ from honeyhive.runlines import (
 _BATCH = 100
 _GZIP_MARK = b"\x1f\x8b"
 _TAIL = 64 * 1024
+_LONGEST_PLACE = 100
 
 
 # --- writing ---------------------------------------------------------------------------------------------------------
@@ -75,13 +78,14 @@ def is_companion(path: Path) -> bool:
 def set_aside(path: Path) -> None:
     """Move a run file out of the way of a new one: `NAME.previous` beside it. A result is never just overwritten.
 
-    What stands beside it goes with it.
+    What stands beside it goes with it. `InputError` where what is there is no file.
     """
+    _refuse_no_file(path)
     if path.is_file() and path.stat().st_size:
         path.replace(path.with_name(path.name + _PREVIOUS))
     for kind in COMPANIONS if path.name else ():
         beside = companion(path, kind)
-        if beside.is_file():
+        if beside.is_file() and beside.stat().st_size:
             beside.replace(beside.with_name(beside.name + _PREVIOUS))
 
 
@@ -128,7 +132,7 @@ class RunWriter:
         kept = Kept()
         copy = path.with_name(path.name + ".resumed" + path.suffix)
         try:
-            with _opened(copy, "wb") as stream:
+            with _written(copy) as stream:
                 for raw, line in source.lines(torn_is_end=True):
                     if isinstance(line, RunLine) or kept.keep(line, retry_errors=retry_errors, retry=retry):
                         stream.write(raw if raw.endswith(b"\n") else raw + b"\n")
@@ -229,7 +233,7 @@ class _Source:
 
     def numbered_lines(self) -> Iterator[tuple[int, bytes]]:
         """Each line with its number from 1; a compressed file that is cut off ends where it is cut."""
-        with _opened(self.path, "rb") as stream:
+        with self._opened() as stream:
             number = 0
             while True:
                 try:
@@ -281,8 +285,9 @@ class _Source:
             return parse_line(raw)
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
-            where = ".".join(str(part) for part in first["loc"])
-            raise self.broken(number, f"{where or 'the line'}: {first['msg'].lower()}") from error
+            where = ".".join(str(part) for part in first["loc"]) or "the line"
+            named = where if where.isprintable() and len(where) <= _LONGEST_PLACE else shown(where, _LONGEST_PLACE)
+            raise self.broken(number, f"{named}: {first['msg'].lower()}") from error
         except ValueError as error:
             if torn_is_end and not raw.endswith(b"\n"):
                 return None
@@ -293,18 +298,37 @@ class _Source:
 
     def _ends_in_half_a_mark(self) -> bool:
         """Whether the file is cut between the two bytes that begin each gzip member."""
-        return self.path.read_bytes().endswith(_GZIP_MARK[:1])
+        with self.path.open("rb") as stream:
+            stream.seek(-1, io.SEEK_END)
+            return stream.read() == _GZIP_MARK[:1]
 
     def _last_line(self) -> bytes:
-        if self.path.suffix == ".gz":
-            last = b""
-            for _, last in self.numbered_lines():  # noqa: B007 - only the last is wanted
-                pass
-            return last
-        with self.path.open("rb") as stream:
-            size = stream.seek(0, io.SEEK_END)
-            stream.seek(max(0, size - _TAIL))
-            return stream.read().rstrip(b"\n").rpartition(b"\n")[2]
+        with self._opened() as stream:
+            if self.path.suffix == ".gz":
+                tail = self._tail_of(stream)
+            else:
+                stream.seek(max(0, stream.seek(0, io.SEEK_END) - _TAIL))
+                tail = stream.read(_TAIL)
+        return tail.rstrip(b"\n").rpartition(b"\n")[2]
+
+    @staticmethod
+    def _tail_of(stream: io.BufferedReader) -> bytes:
+        """The last bytes of a compressed file, as far as it can be read; it may be nothing but ends of lines."""
+        tail = b""
+        with suppress(EOFError, gzip.BadGzipFile, zlib.error):
+            while chunk := stream.read1(_TAIL):
+                tail = (tail + chunk)[-_TAIL:]
+        return tail
+
+    @contextmanager
+    def _opened(self) -> Iterator[io.BufferedReader]:
+        try:
+            with opened(self.path) as stream:
+                yield stream
+        except OSError as error:
+            raise RunFileError(
+                f"cannot be read: {error.strerror or error}", file=str(self.path), hint="run again"
+            ) from error
 
 
 def _refuse_other_file(path: Path) -> None:
@@ -315,12 +339,19 @@ def _refuse_other_file(path: Path) -> None:
             file=str(path),
             hint="give the experiment, or --out, another name",
         )
+    _refuse_no_file(path)
     if not path.is_file() or not path.stat().st_size:
         return
     try:
         _Source.at(path).header()
     except (InputError, RunFileError) as error:
         raise InputError("is there, and is not a run file", file=str(path), hint="give another --out") from error
+
+
+def _refuse_no_file(path: Path) -> None:
+    """A pipe would have us wait for who reads it, and a link that leads nowhere is somebody's plan."""
+    if os.path.lexists(path) and not path.is_file():
+        raise InputError("is there, and is no file", file=str(path), hint="move it away, or give another --out")
 
 
 def _refuse_other_run(source: _Source, header: RunHeader) -> None:
@@ -346,5 +377,5 @@ def _refuse_other_run(source: _Source, header: RunHeader) -> None:
         )
 
 
-def _opened(path: Path, mode: Literal["rb", "wb"]) -> BinaryIO:
-    return cast(BinaryIO, gzip.open(path, mode)) if path.suffix == ".gz" else path.open(mode)
+def _written(path: Path) -> BinaryIO:
+    return cast(BinaryIO, gzip.open(path, "wb")) if path.suffix == ".gz" else path.open("wb")

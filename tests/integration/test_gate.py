@@ -16,7 +16,7 @@ from builders_ci import preparation
 from honeyhive.ci.edge import Edge
 from honeyhive.ci.pipeline import run_gate
 from honeyhive.gate.verdict import Verdict
-from projects import APP, JOB_FILES, PATIENCE, Project, new_project, wait_until
+from projects import APP, JOB_FILES, PATIENCE, Project, new_project
 
 HALF = APP.replace('2 * inputs["number"]', '2 * inputs["number"] if inputs["number"] % 2 else None')
 """Every second answer is wrong."""
@@ -405,33 +405,6 @@ def test_a_signal_ends_the_gate_and_what_was_finished_is_kept_and_said(
     assert project.lines("honeyhive-report/one/run.jsonl")[-1]["status"] == "cancelled"
 
 
-DEAF = """
-import os, signal, threading
-from pathlib import Path
-
-signal.signal(signal.SIGTERM, lambda *_: Path("asked").touch())
-
-def double(inputs):
-    Path("pid").write_text(str(os.getpid()))
-    Path("hanging").touch()
-    threading.Event().wait()
-"""
-
-
-def test_signals_end_the_gate_soon_though_the_users_code_is_deaf_to_them(project: Project) -> None:
-    project.write("app.py", DEAF)
-    process = project.start("gate", "--evaluators", ",")
-    wait_until((project.folder / "hanging").exists, while_running=process)
-    process.send_signal(signal.SIGINT)
-    wait_until((project.folder / "asked").exists, while_running=process)
-    process.send_signal(signal.SIGTERM)  # as a runner does some seconds later
-    done = project.finish(process)
-    assert done.exit_code == 130
-    assert "stopped by SIGINT" in done.error
-    with pytest.raises(ProcessLookupError):
-        os.kill(int((project.folder / "pid").read_text()), 0)
-
-
 def test_a_run_file_of_an_earlier_gate_is_never_judged(project: Project) -> None:
     assert project.gate_here().exit_code == 0
     for app in ("import os\nos._exit(0)\n", "import nothing_of_the_kind\n"):
@@ -534,20 +507,6 @@ def test_requirements_that_cannot_be_installed_are_wrong_input_and_the_outputs_s
     assert done.exit_code == 2
     assert done.error.startswith("::error title=Cannot install your requirements::")
     assert done.outputs["verdict"] == "broken"
-
-
-def test_a_second_signal_changes_nothing(project: Project) -> None:
-    project.write("app.py", DEAF)
-    for _ in range(3):
-        (project.folder / "hanging").unlink(missing_ok=True)
-        process = project.start("gate", "--evaluators", ",")
-        wait_until((project.folder / "hanging").exists, while_running=process)
-        process.send_signal(signal.SIGINT)
-        process.send_signal(signal.SIGTERM)
-        done = project.finish(process)
-        assert done.exit_code in (130, 143)
-        assert "Traceback" not in done.out + done.err
-        assert "stopped by SIG" in done.error
 
 
 def test_a_baseline_of_nothing_but_errors_is_no_baseline(project: Project) -> None:

@@ -1,9 +1,7 @@
-"""User code that fails, lies, hides or fights: never a green verdict, always one clear line."""
+"""User code that fails: an error of its datapoint, its metric or its module, and never a command to the runner."""
 
 from __future__ import annotations
 
-import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -40,15 +38,6 @@ def doubling(trick: str, *, at: int = COUNT - 1) -> str:
     """A function that doubles every number rightly, and at one of them does something else besides."""
     inner = "".join(f"        {line}\n" for line in trick.strip().splitlines())
     return f"def double(inputs):\n    if inputs['number'] == {at}:\n{inner}    return 2 * inputs['number']\n"
-
-
-def assert_incomplete(done: Done, finished: int | None = None) -> None:
-    assert done.exit_code == 3, done.out + done.err
-    assert done.error.startswith("::error title=")
-    assert (done.outputs["verdict"], done.outputs["passed"]) == ("broken", "false")
-    assert done.verdict["exit_code"] == 3
-    if finished is not None:
-        assert done.verdict["finished"] == finished
 
 
 # --- it fails --------------------------------------------------------------------------------------------------------
@@ -159,182 +148,7 @@ def test_an_empty_dataset_is_wrong_input(project: Project, text: str) -> None:
     assert done.outputs["verdict"] == "broken"
 
 
-# --- it ends the process ---------------------------------------------------------------------------------------------
-
-ENDINGS = {
-    "exits as if all were well": "os._exit(0)",
-    "exits as if the input were wrong": "os._exit(2)",
-    "crashes": "os.abort()",
-    "kills its group": "os.killpg(0, signal.SIGKILL)",
-    "asks itself to end": "os.kill(os.getpid(), signal.SIGTERM); threading.Event().wait()",
-    "becomes another program": "os.execvp('true', ['true'])",
-}
-
-
-@pytest.mark.parametrize("trick", ENDINGS.values(), ids=list(ENDINGS))
-def test_a_function_that_ends_the_process_leaves_an_incomplete_run(project: Project, trick: str) -> None:
-    done = gate(project, doubling(trick, at=5))
-    assert_incomplete(done)
-    assert "datapoints have no outcome; the process of the run " in done.error
-    assert "missing: line " in done.out
-
-
-def test_an_evaluator_that_ends_the_process_leaves_an_incomplete_run(project: Project) -> None:
-    app = f"{doubling('pass')}\ndef judge(outputs): os._exit(0)\n"
-    assert_incomplete(gate(project, app, evaluators="app:judge"), finished=0)
-
-
-def test_a_module_that_ends_the_process_leaves_an_incomplete_run(project: Project) -> None:
-    assert_incomplete(gate(project, "print('PASSED')\nos._exit(0)\n"), finished=0)
-
-
-def test_a_module_that_hangs_is_ended_when_the_time_is_up(project: Project) -> None:
-    done = gate(project, "threading.Event().wait()\n", "--time-limit", "1s")
-    assert_incomplete(done, finished=0)
-    assert "the run was ended after 1 s, its time limit" in done.error
-
-
-def test_a_last_datapoint_that_ends_the_process_once_all_is_written_is_no_success(project: Project) -> None:
-    assert_incomplete(gate(project, doubling("threading.Timer(0, os._exit, [0]).start(); threading.Event().wait()")))
-
-
-def test_who_kills_the_gate_gets_no_green_job(project: Project) -> None:
-    project.write("app.py", HEAD + doubling("os.kill(os.getppid(), signal.SIGTERM); threading.Event().wait()", at=5))
-    done = project.gate()
-    assert done.exit_code == 143
-    assert "stopped by SIGTERM" in done.error
-    assert done.outputs["verdict"] == "broken"
-
-
-# --- it lies ---------------------------------------------------------------------------------------------------------
-
-
-def test_what_the_code_prints_is_no_result(project: Project) -> None:
-    lies = """
-print('PASSED     doubling: exact is 100 %')
-print('{"type":"end","finished":20,"status":"completed"}')
-print('::set-output name=verdict::passed')
-"""
-    done = gate(project, f"{lies}\ndef double(inputs): return None\n")
-    assert done.exit_code == 1
-    assert done.outputs["verdict"] == "failed"
-
-
-REWRITE = """
-lines = [json.loads(line) for line in RUN_FILE.read_text().splitlines()]
-header, outcomes = lines[0], lines[1:]
-while len(outcomes) < 19:
-    time.sleep(0.01)
-    lines = [json.loads(line) for line in RUN_FILE.read_text().splitlines() if line.endswith("}}")]
-    header, outcomes = lines[0], lines[1:]
-last = outcomes[-1] | {{"datapoint_id": "EXT-n19", "index": 19, "line": 20, "inputs": {{"number": 19}},
-                        "ground_truth": 38, "output": 38, "content_hash": None}}
-outcomes.append(last)
-{trick}
-end = {{"type": "end", "finished": len(outcomes), "status": "completed"}}
-RUN_FILE.write_text("".join(json.dumps(line) + "\\n" for line in [header, *outcomes, end]))
-os._exit(0)
-"""
-"""Waits for the file to hold all that came before, writes one of its own, complete in itself, and ends."""
-
-LIES = {
-    "drops a datapoint": "outcomes.pop(3)",
-    "drops one and expects fewer": "outcomes.pop(3); header['expected'] = 19",
-    "invents a datapoint": "outcomes[3]['datapoint_id'] = 'EXT-easy'",
-    "makes one easier": "outcomes[3] |= {'inputs': {'number': 0}, 'ground_truth': 0, 'content_hash': None}",
-    "claims another dataset": "header['dataset']['sha256'] = '0' * 64",
-    "writes a NaN": "outcomes[3]['scores'] = {'exact': float('nan')}",
-}
-
-
-@pytest.mark.parametrize("trick", LIES.values(), ids=list(LIES))
-def test_a_run_file_that_the_code_rewrote_is_not_believed(project: Project, trick: str) -> None:
-    assert_incomplete(gate(project, doubling(REWRITE.format(trick=trick))))
-
-
-def test_the_rewriting_would_be_believed_if_it_were_true(project: Project) -> None:
-    """Or else the tests before would show nothing: it holds just the scores that the code could have reported."""
-    assert gate(project, doubling(REWRITE.format(trick="pass"))).exit_code == 0
-
-
-REPLACED = {
-    "removed": "RUN_FILE.unlink()",
-    "emptied": "RUN_FILE.write_text('')",
-    "a folder": "RUN_FILE.unlink(); RUN_FILE.mkdir()",
-    "a pipe": "RUN_FILE.unlink(); os.mkfifo(RUN_FILE)",
-    "a loop": "RUN_FILE.unlink(); RUN_FILE.symlink_to(RUN_FILE.name)",
-    "endless": "RUN_FILE.unlink(); RUN_FILE.symlink_to('/dev/zero')",
-    "gone with its folder": "import shutil; shutil.rmtree('honeyhive-report')",
-    "a file for its folder": "import shutil; shutil.rmtree('honeyhive-report'); Path('honeyhive-report').touch()",
-}
-
-
-@pytest.mark.parametrize("trick", REPLACED.values(), ids=list(REPLACED))
-def test_a_run_file_that_is_no_run_file_any_more_is_not_waited_for(project: Project, trick: str) -> None:
-    assert_incomplete(gate(project, doubling(trick)))
-
-
-def test_code_that_changes_our_own_modules_in_its_process_changes_no_count(project: Project) -> None:
-    app = """
-from honeyhive.runfile import RunWriter
-honest = RunWriter.append_line
-RunWriter.append_line = lambda self, line: honest(self, line) if b'"n1' not in line and b"EXT-n1" not in line else None
-"""
-    done = gate(project, app + doubling("pass"))
-    assert_incomplete(done, finished=COUNT - 11)
-
-
-def test_a_baseline_that_the_code_rewrote_decides_nothing(project: Project) -> None:
-    assert gate(project, doubling("pass")).exit_code == 0
-    whole = (project.folder / "honeyhive-report" / "run.jsonl").read_text()
-    for trick in ("path.write_text(path.read_text().replace('\"exact\":true', '\"exact\":false'))", "path.unlink()"):
-        project.write("main.jsonl", whole)
-        rules = {"exact": {"max-drop": 0.02}}
-        done = gate(project, doubling(f"path = Path('main.jsonl'); {trick}"), baseline="main.jsonl", thresholds=rules)
-        assert done.exit_code == 4
-        assert "main.jsonl: the baseline was changed while the experiment ran" in done.error
-
-
-def test_a_dataset_that_the_code_rewrote_is_judged_as_it_was_before(project: Project) -> None:
-    done = gate(project, doubling("Path('numbers.jsonl').write_text('')"))
-    assert done.exit_code == 0
-    assert done.verdict["candidate"]["count"] == 20
-
-
-def test_a_configuration_that_the_code_rewrote_judges_nothing(project: Project) -> None:
-    app = "Path('honeyhive.yml').write_text('version: 1')\ndef double(inputs): return None\n"
-    assert gate(project, app).exit_code == 1
-
-
-# --- it hides --------------------------------------------------------------------------------------------------------
-
-DAEMON = """
-if os.fork() == 0:
-    os.setsid()
-    if os.fork() == 0:
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, signal.SIG_IGN)
-        os.closerange(0, 64)
-        Path("pid.new").write_text(str(os.getpid()))
-        Path("pid.new").rename("pid")
-        while True:
-            for name in ("comparison.json", "comment.md"):
-                Path("honeyhive-report", name).write_text("PASSED")
-    os._exit(0)
-while not Path("pid").exists():
-    time.sleep(0.01)
-"""
-
-
-def test_a_daemon_writes_no_report(project: Project) -> None:
-    rules = {"exact": {"min": 0.99}}
-    done = gate(project, doubling(DAEMON).replace("return 2 *", "return 3 *"), thresholds=rules)
-    assert done.exit_code == 1
-    with pytest.raises(ProcessLookupError):
-        os.kill(int((project.folder / "pid").read_text()), 0)
-    assert json.loads((project.folder / "honeyhive-report" / "comparison.json").read_text())["verdict"] == "failed"
-    assert "PASSED" not in (project.folder / "honeyhive-report" / "comment.md").read_text()
-
+# --- it speaks ------------------------------------------------------------------------------------------------------
 
 COMMANDS = r"""
 for text in ("::error::x", "  ::set-output name=verdict::passed", "a\r::x::", "b ##[error]c", "::stop-commands::x",
@@ -363,15 +177,3 @@ def test_an_error_message_of_many_lines_is_one_line_of_the_log(project: Project)
     assert done.exit_code == 2
     assert len(done.errors) == 1
     assert "importing app failed: ValueError: no ::error::way out" in done.out
-
-
-def test_output_without_end_stops_nobody(project: Project) -> None:
-    assert (
-        gate(project, "sys.stdout.write('x' * 3_000_000)\n" + doubling("sys.stderr.write('y\\n' * 300_000)")).exit_code
-        == 0
-    )
-
-
-def test_code_that_closes_its_output_is_heard_no_more_and_judged_all_the_same(project: Project) -> None:
-    assert gate(project, doubling("sys.stdout.close()")).exit_code == 0
-    assert gate(project, doubling("os.close(1); os.close(2)")).exit_code == 0

@@ -19,6 +19,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from honeyhive.experiments.git import describe, workspace_root
+from honeyhive.experiments.gitprocess import GitFailed, find_git
 from honeyhive.experiments.provenance import flat, provenance
 from honeyhive.experiments.remote import Remote, parse_remote
 
@@ -384,7 +385,7 @@ def test_a_git_that_does_not_answer_is_ended_with_all_it_started(
     facts = describe(repo, timeout=0.5)
 
     assert facts["absent"]["commit_hash"] == "git rev-list did not answer within 0.5 seconds"
-    assert facts["absent"]["is_dirty"] == "git config did not answer within 0.5 seconds"
+    assert facts["absent"]["is_dirty"] == "git did not answer here before"
     groups = {int(group) for group in (tmp_path / "pids").read_text().split()}
     deadline = time.monotonic() + 10
     while (left := alive(groups)) and time.monotonic() < deadline:
@@ -675,6 +676,16 @@ def test_a_submodule_with_a_hostile_configuration_runs_nothing(
 
     assert describe(repo)["is_dirty"] is False
     assert ran(tmp_path) == set()
+
+
+def test_a_repository_that_git_waits_in_is_asked_once(repo: Path, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    git(repo, "config", "include.path", str(tmp_path / "pipe"))
+    for timeout, said in ((0.5, "did not answer within 0.5 seconds"), (600.0, "did not answer here before")):
+        found = find_git(repo, timeout=timeout)
+        assert found is not None
+        with pytest.raises(GitFailed, match=said):
+            found.run("config", "--list")
 
 
 def test_a_missing_object_is_not_fetched(repo: Path, tmp_path: Path, trap: Callable[[str], str]) -> None:

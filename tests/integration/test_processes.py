@@ -18,6 +18,7 @@ import psutil
 import pytest
 
 from honeyhive.ci.config import ExperimentConfig
+from honeyhive.ci.edge import Edge
 from honeyhive.ci.processes import ProcessTree, run_to_end
 from honeyhive.ci.settings import Settings, load_settings
 from honeyhive.ci.worker import PASSED_ON, child_environment, run_in_child
@@ -228,6 +229,7 @@ if os.fork() == 0:
 ENDED = r"""
 import sys, time
 from pathlib import Path
+from honeyhive.ci.edge import Edge
 from honeyhive.ci.processes import ProcessTree, run_to_end
 from honeyhive.errors import RunFileError
 
@@ -346,6 +348,7 @@ def test_the_users_code_cannot_look_into_the_process_with_the_token(tmp_path: Pa
     ours = f"""
 import os, sys
 from pathlib import Path
+from honeyhive.ci.edge import Edge
 from honeyhive.ci.processes import run_to_end
 run_to_end([sys.executable, "-c", {PEEK!r}], environment={{}}, directory=Path("."), time_limit=60, echo=print)
 """
@@ -377,6 +380,10 @@ def project(tmp_path: Path) -> Project:
     return new_project(tmp_path / "project")
 
 
+def edge() -> Edge:
+    return Edge(environ=os.environ, echo=lambda _: None, report_dir=Path("unused"))
+
+
 def settings(project: Project) -> tuple[ExperimentConfig, Settings]:
     found = load_settings({}, {}, directory=project.folder)
     return found.experiments[0], found
@@ -385,7 +392,7 @@ def settings(project: Project) -> tuple[ExperimentConfig, Settings]:
 def test_an_experiment_runs_in_a_child_and_leaves_its_run_file(project: Project) -> None:
     config, found = settings(project)
     out = project.folder / "run.jsonl"
-    ending = run_in_child(config, found, out=out, environ=os.environ, echo=lambda _: None)
+    ending = run_in_child(config, found, out=out, edge=edge())
     assert (ending.exit_code, ending.error) == (0, None)
     assert [outcome["output"] for outcome in project.outcomes("run.jsonl")] == [2 * n for n in range(10)]
 
@@ -405,7 +412,7 @@ os._exit(2)
 def test_an_error_that_cannot_be_read_is_none(project: Project, said: str) -> None:
     project.write("app.py", ERROR_FILE.format(said=said))
     config, found = settings(project)
-    ending = run_in_child(config, found, out=project.folder / "x", environ=os.environ, echo=lambda _: None)
+    ending = run_in_child(config, found, out=project.folder / "x", edge=edge())
     assert (ending.exit_code, ending.error) == (2, None)
 
 
@@ -413,7 +420,7 @@ def test_an_error_is_made_one_line(project: Project) -> None:
     said = json.dumps({"message": "a\n::error::b", "hint": 3, "title": "\n", "file": "f\r", "line": "7"})
     project.write("app.py", ERROR_FILE.format(said=said))
     config, found = settings(project)
-    ending = run_in_child(config, found, out=project.folder / "x", environ=os.environ, echo=lambda _: None)
+    ending = run_in_child(config, found, out=project.folder / "x", edge=edge())
     assert ending.error
     assert (ending.error.message, ending.error.hint, ending.error.title) == ("a ::error::b", "3", "")
     assert (ending.error.file, ending.error.line) == ("f", None)

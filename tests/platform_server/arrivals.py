@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -23,6 +24,8 @@ class Recorded:
     """Parsed where it is JSON, else its bytes; None where there is none, or it was never read."""
     connection: int
     """The client's port."""
+    moment: float = 0.0
+    """When it came, by this machine's steady clock."""
     answered: int | None = None
     answer: Any = None
     """The body of the answer, parsed where it is JSON."""
@@ -49,7 +52,7 @@ class Arrivals:
 
     def add(self, **fields: Any) -> Recorded:
         """The request as it is kept; it is in work until `done`."""
-        recorded = Recorded(at=len(self.requests), **fields)
+        recorded = Recorded(at=len(self.requests), moment=time.monotonic(), **fields)
         self.requests.append(recorded)
         self._working += 1
         self.concurrency = max(self.concurrency, self._working)

@@ -118,6 +118,8 @@ def test_nothing_is_read_that_the_standard_library_refuses(text: str) -> None:
         ("", "the text ends in the middle of a value", 1, 1),
         ('{"a": "b\n"}', "a line end or another control character inside a string", 1, 9),
         ("{'a': 1}", "expecting property name enclosed in double quotes", 1, 2),
+        (r'["\ud83d\ude00 \\ud83d", "\ud83d"]', r'half of a character, "\\ud83d"', 1, 27),
+        (r'{"\uDE00\ud83d": 1}', r'half of a character, "\\uDE00"', 1, 3),
         ("[1 2]", "expecting ',' delimiter", 1, 4),
         ("[01]", "expecting ',' delimiter", 1, 3),
         ("\ufeff1", "expecting value", 1, 1),

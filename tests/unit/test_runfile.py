@@ -7,6 +7,7 @@ import enum
 import gzip
 import json
 import math
+import os
 import signal
 import subprocess
 import sys
@@ -419,9 +420,20 @@ def test_an_empty_file_is_not_worth_keeping(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["run.jsonl"]
 
 
-def test_a_full_disk_is_an_error_from_the_first_line_on() -> None:
-    with pytest.raises(OSError, match="No space left"):
-        RunWriter.create(Path("/dev/full"), header())
+def test_a_full_disk_is_an_error_from_the_first_line_on(tmp_path: Path) -> None:
+    before = write_run(tmp_path / "run.jsonl", [scored("EXT-a")]).read_bytes()
+    with room_for(50), pytest.raises(OSError, match="File too large"):
+        RunWriter.create(tmp_path / "run.jsonl", header())
+    assert (tmp_path / "run.jsonl.previous").read_bytes() == before
+
+
+def test_what_is_no_file_is_not_written_to(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.jsonl")  # whoever opens it waits for who reads it
+    (tmp_path / "nowhere.jsonl").symlink_to(tmp_path / "other")
+    for name in ("pipe.jsonl", "nowhere.jsonl", "."):
+        with pytest.raises(InputError, match="is there, and is no file"):
+            RunWriter.create(tmp_path / name, header())
+    assert not (tmp_path / "other").exists()
 
 
 @BOTH
@@ -860,6 +872,22 @@ def test_a_compressed_line_longer_than_ours_is_refused_too(tmp_path: Path) -> No
     part = gzip.compress(b" " * 2**20, compresslevel=1)
     path.write_bytes(gzip.compress(f"{RUN}\n".encode()) + part * (MAX_LINE // 2**20 + 1))
     assert "longer than" in refusal(path).message
+
+
+@pytest.mark.parametrize("part", [b"\n", f"{OUTCOME}\n".encode()], ids=["ends of lines", "outcomes"])
+def test_what_unpacks_to_a_hundred_times_its_size_is_refused(tmp_path: Path, part: bytes) -> None:
+    path = tmp_path / "run.jsonl.gz"
+    packed = gzip.compress(part * (2**24 // len(part)))
+    path.write_bytes(gzip.compress(f"{RUN}\n".encode()) + packed * 20)
+    assert refusal(path).message == "cannot be read: it unpacks to more than 100 times its size"
+
+
+def test_a_key_of_a_malformed_line_is_shown_in_bounds(tmp_path: Path) -> None:
+    key = "a\n::error::" + "x" * 10_000
+    path = lines(tmp_path / "run.jsonl", RUN, OUTCOME.replace("{}", json.dumps({key: "odd"})))
+    message = refusal(path).message
+    assert message.isprintable()
+    assert len(message) < 250
 
 
 def damaged(text: bytes) -> Iterable[tuple[str, bytes]]:

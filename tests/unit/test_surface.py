@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -62,7 +61,7 @@ def test_every_setting_is_a_flag_of_gate_and_every_flag_of_gate_a_setting() -> N
 
 def test_a_flag_of_run_that_is_no_setting_says_where_the_run_goes_or_how_it_goes_on() -> None:
     assert flags("run") - DESCRIPTIONS.keys() == {
-        "out", "resume", "retry-errors", "error-file", "run-id", "base-rows",
+        "out", "resume", "retry-errors", "error-file", "run-id", "besides",
     }  # fmt: skip
 
 
@@ -157,12 +156,6 @@ def test_github_would_accept(builtin: str, files: list[Path]) -> None:
     program = Path(sys.executable).with_name("check-jsonschema")
     done = subprocess.run([program, "--builtin-schema", builtin, *files], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
-
-
-def test_the_image_is_built_with_the_uv_that_is_locked() -> None:
-    locked = tomllib.loads((ROOT / "uv.lock").read_text(encoding="utf-8"))["package"]
-    version = next(package["version"] for package in locked if package["name"] == "uv")
-    assert f"\nARG UV_VERSION={version}\n" in (ROOT / "Dockerfile").read_text(encoding="utf-8")
 
 
 def test_what_the_readme_says_about_running_the_tests_is_what_ci_runs() -> None:

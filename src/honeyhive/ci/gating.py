@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -49,7 +49,8 @@ def gate(
     try:
         inputs = read_inputs(given, environ)
     except HoneyHiveError:
-        telling.clear(directory / (given.get("working-directory") or "") / REPORT_DIR)
+        with suppress(HoneyHiveError):  # what was wrong first is what is said
+            telling.clear(directory / (given.get("working-directory") or "") / REPORT_DIR)
         raise
     report_dir = directory / (inputs.working_directory or "") / REPORT_DIR
     with ExitStack() as stack:

@@ -136,9 +136,9 @@ def _guarded(config: ExperimentConfig, preparation: Preparation, run_file: Path)
         prepared = preparation.prepare(config, run_file)
         if isinstance(prepared, Prepared):  # its dataset is one, within bounds
             refuse_secrets(preparation.settings.directory / config.dataset, config.dataset)
-        return prepared
     except HoneyHiveError as error:
         return broken_by(error, config.name)
+    return prepared
 
 
 def _all_ran(ready: list[Prepared], preparation: Preparation, edge: Edge) -> list[_Ran]:

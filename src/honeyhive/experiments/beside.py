@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import stat
 from pathlib import Path
 
 from honeyhive.errors import ReportingError
+from honeyhive.regular import IrregularFileError, open_regular
 
-# Neither is there on every system; without the second, a FIFO would keep us waiting for who writes to it.
-_CAREFUL = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
+_NO_LINKS = getattr(os, "O_NOFOLLOW", 0)  # which not every system has
 
 
 def open_beside(path: Path, flags: int) -> int:
@@ -18,16 +17,14 @@ def open_beside(path: Path, flags: int) -> int:
     Raises `FileNotFoundError` where nothing is there, `ReportingError` for anything else that cannot be opened so.
     """
     try:
-        descriptor = os.open(path, flags | _CAREFUL, 0o666)
+        return open_regular(path, flags | _NO_LINKS)
     except FileNotFoundError:
         raise
+    except IrregularFileError as error:
+        raise _refused(path, "is no regular file") from error
     except OSError as error:
         reason = "it is a link" if path.is_symlink() else error.strerror
         raise _refused(path, f"cannot be opened: {reason}") from error
-    if stat.S_ISREG(os.fstat(descriptor).st_mode):
-        return descriptor
-    os.close(descriptor)
-    raise _refused(path, "is no regular file")
 
 
 def _refused(path: Path, message: str) -> ReportingError:

@@ -17,6 +17,12 @@ Placed = tuple[int, int, Any]
 """Line and column where an item starts, counted from 1, and the item."""
 
 
+MAX_ROW = 16 * 2**20
+"""No row is longer, in bytes: an outcome holds it and what came of it, and all of that has to fit a run file's line."""
+MAX_WHOLE = 64 * 2**20
+"""No file that is read as a whole is longer, in bytes; one whose rows are lines may be of any length."""
+
+
 class Text:
     """A file's bytes as text, hashed as they pass. What is not UTF-8 text is refused where it stands."""
 
@@ -36,13 +42,17 @@ class Text:
 
     def lines(self) -> Iterator[str]:
         """The lines with their ends; only a line feed ends one."""
-        for number, raw in enumerate(self._file, 1):
+        for number, raw in enumerate(iter(lambda: self._file.readline(MAX_ROW + 1), b""), 1):
+            if len(raw) > MAX_ROW:
+                raise Malformed(f"a line of more than {MAX_ROW:,} bytes", line=number)
             self._sha256.update(raw)
             yield _decoded(raw, number)
 
     def whole(self) -> str:
         """All of it at once."""
-        raw = self._file.read()
+        raw = self._file.read(MAX_WHOLE + 1)
+        if len(raw) > MAX_WHOLE:
+            raise Malformed(f"more than {MAX_WHOLE:,} bytes")
         self._sha256.update(raw)
         return _decoded(raw, 1)
 
@@ -158,11 +168,13 @@ def _csv_rows(text: Text) -> Iterator[Placed]:
 
 
 def _header(cells: list[str], lines: _CsvLines) -> list[str]:
+    seen: set[str] = set()
     for number, name in enumerate(cells):
         if not name.strip():
             raise lines.fault("a column without a name", cell=number)
-        if name in cells[:number]:
+        if name in seen:
             raise lines.fault(f"two columns with the name {shown(name)}", cell=number)
+        seen.add(name)
     return cells
 
 
@@ -175,16 +187,21 @@ class _CsvLines:
         self.start = 1
         self._lines = lines
         self._row: list[str] = []
+        self._length = 0
 
     def __iter__(self) -> Iterator[str]:
         for line in self._lines:
             self._row.append(line)
+            self._length += len(line)
+            if self._length > MAX_ROW:
+                raise Malformed(f"a row of more than {MAX_ROW:,} characters", line=self.start)
             yield line
 
     def end_row(self) -> None:
         """The next line begins another row."""
         self.start += len(self._row)
         self._row.clear()
+        self._length = 0
 
     def fault(self, message: str, *, cell: int | None = None) -> Malformed:
         """At the start of that cell of the row in hand, else where the row stops being CSV."""
@@ -233,6 +250,11 @@ _HINTS = (
     ("that can be compared", "write null, or text in quotes"),
     ("YAML tag", "write the plain value, in quotes where it is text"),
     ("column without a name", "with pandas: to_csv(…, index=False)"),
+    ("half of a character", "write the whole character, or none"),
+    ("a line of more than", "keep large texts in files of their own, and their names in the dataset"),
+    ("a row of more than", "is a quote never closed? keep large texts in files of their own"),
+    ("characters of YAML", "keep so many rows in a .jsonl file, which is read line by line"),
+    ("bytes", "keep so many rows in a .jsonl file, which is read line by line"),
     ("more than", "keep texts of that length in a .jsonl file"),
     ("carriage return", "save the file with LF or CRLF at the ends of lines"),
     ("closing quote", 'inside quotes, a quote is written twice: ""'),

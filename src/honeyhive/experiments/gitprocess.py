@@ -11,9 +11,10 @@ import re
 import selectors
 import shutil
 import signal
+import stat
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -36,6 +37,9 @@ QUIET: Mapping[str, str] = {
 }
 """Under which git asks nobody, waits for nobody and talks to nobody."""
 _SILENT = "git: no answer"
+_CHECKOUT = ".git"
+_READ_BY_GIT = ("", "info", "objects/info", "objects/pack")
+_SILENT_CHECKOUTS: set[Path] = set()
 _REASONS = (
     ("dubious ownership", "this directory belongs to another user and git refuses to read it"),
     ("not a git repository", "what .git names here is not a git repository"),
@@ -66,12 +70,17 @@ class Answer:
 
 @dataclass(frozen=True, kw_only=True)
 class GitProcess:
-    """Git, to be run in `root` with `environment` and no more than that. `timeout` is in seconds for each call."""
+    """Git, to be run in `root` with `environment` and no more than that. `timeout` is in seconds for each call.
+
+    A checkout in which a call took that long is not asked again: whatever git waits for there, it would wait once more.
+    `refusal` is why nothing is asked at all.
+    """
 
     program: str
     root: Path
     environment: Mapping[str, str] = field(repr=False)
     timeout: float
+    refusal: str = ""
 
     def run(
         self,
@@ -81,6 +90,8 @@ class GitProcess:
         most: int = MAX_OUTPUT,
     ) -> Answer:
         """What the command prints, at most `most` bytes; `GitFailed` where git fails or does not answer in time."""
+        if self.refusal or (self._is_checkout and self.root in _SILENT_CHECKOUTS):
+            raise GitFailed(self.refusal or "git did not answer here before")
         settings = [part for setting in (*_SETTINGS, *overrides) for part in ("-c", setting)]
         try:
             process = subprocess.Popen(  # noqa: S603 - a list and no shell
@@ -94,10 +105,16 @@ class GitProcess:
             try:
                 return self._answer(process, input, most)
             except subprocess.TimeoutExpired:
+                if self._is_checkout:
+                    _SILENT_CHECKOUTS.add(self.root)
                 raise GitFailed(f"git {arguments[0]} did not answer within {self.timeout:g} seconds") from None
             finally:
                 if process.poll() is None:
                     os.killpg(process.pid, signal.SIGKILL)
+
+    @property
+    def _is_checkout(self) -> bool:
+        return self.environment.get("GIT_DIR") == _CHECKOUT
 
     def _answer(self, process: subprocess.Popen[bytes], fed: bytes, most: int) -> Answer:
         deadline = time.monotonic() + self.timeout
@@ -116,8 +133,43 @@ def find_git(root: Path, *, timeout: float = 30.0) -> GitProcess | None:
     if program is None:
         return None
     # Named outright, the repository is read whoever owns it, and `core.worktree` cannot lead anywhere else.
-    place = {"PATH": path, "GIT_DIR": ".git", "GIT_WORK_TREE": "."}
-    return GitProcess(program=program, root=root, environment={**inherited(), **QUIET, **place}, timeout=timeout)
+    place = {"PATH": path, "GIT_DIR": _CHECKOUT, "GIT_WORK_TREE": "."}
+    environment = {**inherited(), **QUIET, **place}
+    refusal = _refusal(root / _CHECKOUT)
+    return GitProcess(program=program, root=root, environment=environment, timeout=timeout, refusal=refusal)
+
+
+def _refusal(folder: Path) -> str:
+    """Why git is not asked: one of the files that it reads is none, and it would wait for who writes to that."""
+    top, *others = (folder / name for name in _READ_BY_GIT)
+    below = (found for place in (*others, *_folders(folder / "refs")) for found in _entries(place))
+    odd = next((entry for entry in (*_entries(top), *below) if _has_no_end(entry)), None)
+    return f"{odd.name[:100]!r} in the .git here is a pipe or a device" if odd else ""
+
+
+def _has_no_end(entry: os.DirEntry[str]) -> bool:
+    try:
+        if entry.is_dir() or entry.is_file():
+            return False
+        kind = entry.stat().st_mode
+    except OSError:  # a link that leads nowhere
+        return False
+    return stat.S_ISFIFO(kind) or stat.S_ISCHR(kind)
+
+
+def _folders(folder: Path) -> Iterator[Path]:
+    yield folder
+    for entry in _entries(folder):
+        if entry.is_dir(follow_symlinks=False):
+            yield from _folders(Path(entry.path))
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except OSError:
+        return []
 
 
 def search_path() -> str:

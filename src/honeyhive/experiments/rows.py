@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from honeyhive.documents import Malformed, shown
 from honeyhive.errors import DatasetError
 from honeyhive.experiments.formats import FORMATS, Text
+from honeyhive.regular import open_regular
 
 
 class Row(NamedTuple):
@@ -67,7 +68,7 @@ class RowFile:
     def _open(self) -> BufferedReader:
         _refuse_irregular(self._real, self.given)
         try:
-            return self._real.open("rb")
+            return os.fdopen(open_regular(self._real), "rb")
         except OSError as error:
             raise DatasetError(f"cannot be read: {error.strerror}", file=self.given) from error
 

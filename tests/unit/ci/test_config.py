@@ -272,7 +272,7 @@ def test_a_missing_file_is_named_as_the_user_named_it(tmp_path: Path) -> None:
 
 
 def test_a_folder_is_no_configuration(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="cannot be read: Is a directory"):
+    with pytest.raises(ConfigError, match="it is no regular file"):
         read_config(tmp_path, "evals")
 
 

@@ -275,7 +275,7 @@ def test_a_refusal_of_the_request_is_an_error_at_once(judge: Judge, status: int,
     assert len(judge.asked) == 1
     assert hint in refused.value.hint
     assert KEY not in str(refused.value)
-    assert "[key]" in str(refused.value)
+    assert "***" in str(refused.value)
 
 
 def test_a_redirect_is_not_followed_and_the_key_goes_nowhere_else(judge: Judge) -> None:
@@ -377,7 +377,7 @@ def test_the_key_is_in_nothing_that_is_shown_or_kept(judge: Judge, caplog: pytes
     caplog.set_level(logging.DEBUG)
     judge.replies = [said({"score": 1, "explanation": f"your key is {KEY}"})]
     made = graded(judge)
-    assert ask(made) == (1, "your key is [key]")
+    assert ask(made) == (1, "your key is ***")
     assert KEY not in repr(made) + str(made.described()) + repr(to_evaluator(made)) + caplog.text
 
 
@@ -387,7 +387,7 @@ ESCAPED = "".join(f"\\u{ord(character):04x}" for character in KEY)
 @pytest.mark.parametrize(
     ("content", "note"),
     [
-        (f'{{"explanation": "it is {ESCAPED}", "score": 1}}', "it is [key]"),
+        (f'{{"explanation": "it is {ESCAPED}", "score": 1}}', "it is ***"),
         (f'{{"explanation": "it is {ESCAPED}", "score": "{ESCAPED}"}}', None),
         (f'"{ESCAPED}"', None),
         (f'{{"{ESCAPED}": 1, "{ESCAPED}": 2}}', None),
@@ -407,7 +407,7 @@ def test_a_key_in_a_broken_answer_is_in_no_error(judge: Judge, status: int, body
     judge.replies = [(status, {"retry-after": "0"}, body)]
     with pytest.raises(JudgeError) as refused:
         ask(graded(judge, attempts=2))
-    assert "[key]" in str(refused.value)
+    assert "***" in str(refused.value)
     assert not re.search(f"{KEY}|u0073", everything(refused.value))
 
 

@@ -15,12 +15,14 @@ import httpx
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace.export import SpanExportResult
 
 from builders_spans import span
 from honeyhive.errors import HoneyHiveWarning
 from honeyhive.tracer import HoneyHiveTracer
 from honeyhive.tracer.backend import Backend, open_backend, otlp_backend
-from honeyhive.tracer.sending import SpanSink
+from honeyhive.tracer.sending import SpanBackend, SpanSink
+from wire import wire
 
 ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 TRACES_ENDPOINT = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
@@ -258,3 +260,12 @@ def test_an_answer_without_an_end_is_not_read_to_it() -> None:
     sink = collector.sink()
     sink.put(made("x"))
     assert sink.close(30) == 0
+
+
+def test_an_answer_that_drips_costs_no_more_than_its_time_and_the_connection() -> None:
+    with wire() as server:
+        server.speak = server.drip(b"HTTP/1.1 200 OK\r\nContent-Length: 60000\r\n\r\n", b" ")
+        sender = SpanBackend(Backend(url=server.url, timeout=0.3))
+        assert [sender.export(made("x")), sender.export(made("y"))] == [SpanExportResult.SUCCESS] * 2
+        sender.shutdown()
+        assert len(server.connections) == 2

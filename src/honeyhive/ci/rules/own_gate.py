@@ -147,14 +147,8 @@ def _of_policies(base: ConfigFile, own: ConfigFile) -> Iterator[_Change]:
         if before is not after:
             text = f"changes `{kebab(field)}` {before.value} → {after.value}; judged by {before.value}"
             yield _Change(text=text, path=(kebab(field),), loosens=after is Policy.WARN)
-    for name in own.pass_env:
-        if name not in base.pass_env:
-            text = f"adds {code(name)} to `pass-env`: its code sees that variable from the merge on"
-            yield _Change(text=text, path=("pass-env",), loosens=False)
-    for name in own.writable:
-        if name not in base.writable:
-            text = f"adds {code(name)} to `writable`: its code may write there from the merge on"
-            yield _Change(text=text, path=("writable",), loosens=False)
+    yield from _added(base.pass_env, own.pass_env, "pass-env", "its code sees that variable from the merge on")
+    yield from _added(base.writable, own.writable, "writable", "its code may write there from the merge on")
     if base.store != own.store:
         before, after = (_plain(store or "the default") for store in (base.store, own.store))
         text = f"changes `store` {before} → {after}; {before} is used"
@@ -162,6 +156,12 @@ def _of_policies(base: ConfigFile, own: ConfigFile) -> Iterator[_Change]:
     if base.template != own.template:
         text = "changes `template`: the comment is in those words from the merge on"
         yield _Change(text=text, path=("template",), loosens=False)
+
+
+def _added(base: Sequence[str], own: Sequence[str], key: str, effect: str) -> Iterator[_Change]:
+    for name in own:
+        if name not in base:
+            yield _Change(text=f"adds {code(name)} to `{key}`: {effect}", path=(key,), loosens=False)
 
 
 # --- thresholds ------------------------------------------------------------------------------------------------------

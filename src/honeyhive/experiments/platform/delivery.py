@@ -22,8 +22,8 @@ from honeyhive.runlines import RunHeader
 _DRAIN = 60.0
 """How long, in seconds, the end of a run waits for what is still to be sent; the rest is kept."""
 
-_HURRY = 5.0
-"""The same where somebody wants the run to stop."""
+_HURRY = 3.5
+"""The same where somebody wants the run to stop; it may come twice, and a runner waits ten seconds in all."""
 
 
 @dataclass(frozen=True, kw_only=True)

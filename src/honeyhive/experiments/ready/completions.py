@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import ssl
 import threading
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
@@ -14,11 +13,10 @@ from urllib.parse import urlsplit
 import httpx
 import stamina
 
-from honeyhive.api.pool import made
+from honeyhive.api.clients import Habits, new_async_client
 from honeyhive.api.retries import retry_after
-from honeyhive.api.secrecy import beginning, without
-from honeyhive.api.transport import ssl_context
 from honeyhive.documents import compact_json, shown
+from honeyhive.documents.redactor import redactor_of
 from honeyhive.errors import ApiUnreachableError, JudgeError
 from honeyhive.experiments.ready.prompts import NoAnswerError
 
@@ -26,7 +24,6 @@ _PASSING = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 _MAX_ANSWER = 4 * 2**20
 _NOT_ENCODED = frozenset({"", "identity", "none"})
 _EXCERPT = 300
-_HIDDEN = "[key]"
 _SHORTEST_SECRET = 8  # what stands for a key where none is needed, such as "none", is in any text
 _MAX_CONNECTIONS = 100
 
@@ -52,7 +49,7 @@ class Endpoint:
 
     def __post_init__(self) -> None:
         """Nothing is opened before it is needed."""
-        object.__setattr__(self, "_clients", _Clients(encrypted=self.base_url.startswith("https:")))
+        object.__setattr__(self, "_clients", _Clients(self.base_url))
 
     @property
     def origin(self) -> str:
@@ -137,8 +134,8 @@ class Endpoint:
 class _Clients:
     """One HTTP client for each event loop: connections belong to the loop that made them, and end with it."""
 
-    def __init__(self, *, encrypted: bool) -> None:
-        self._encrypted = encrypted
+    def __init__(self, address: str) -> None:
+        self._address = address
         self._lock = threading.Lock()
         self._kept: dict[asyncio.AbstractEventLoop, tuple[httpx.AsyncClient, AsyncGenerator[None, None]]] = {}
 
@@ -166,30 +163,22 @@ class _Clients:
             await client.aclose()
 
     def _new(self) -> httpx.AsyncClient:
+        # Each attempt is bounded as a whole, and says itself whose key it has.
+        habits = Habits(headers={}, timeout=httpx.Timeout(None), connections=_MAX_CONNECTIONS)
         try:
-            return made(self._made)
+            return new_async_client(self._address, habits)
         except ApiUnreachableError as error:
             raise JudgeError(error.message, hint=error.hint) from error
-
-    def _made(self) -> httpx.AsyncClient:
-        return httpx.AsyncClient(
-            # Without encryption no certificates are needed, and this context trusts none.
-            verify=ssl_context() if self._encrypted else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
-            timeout=None,  # noqa: S113 - each attempt is bounded as a whole
-            limits=httpx.Limits(max_connections=_MAX_CONNECTIONS, max_keepalive_connections=_MAX_CONNECTIONS),
-            follow_redirects=False,
-            trust_env=self._encrypted,  # a proxy sees what is not encrypted
-        )
 
 
 def without_key(key: str | None, text: str) -> str:
     """The text without the key, should the endpoint send it back."""
-    return without(key, text, _HIDDEN) if _is_secret(key) else text
+    return redactor_of(key).text(text) if _is_secret(key) else text
 
 
 def _quoted(answer: bytes, key: str | None) -> str:
     text = answer.decode(errors="replace")
-    return shown(beginning(key, text, _HIDDEN, _EXCERPT) if _is_secret(key) else text, _EXCERPT)
+    return shown(redactor_of(key).beginning(text, _EXCERPT) if _is_secret(key) else text, _EXCERPT)
 
 
 def _is_secret(key: str | None) -> TypeGuard[str]:

@@ -1,0 +1,37 @@
+"""Regular files, opened without waiting: the name that somebody chose may lead to a pipe, a device or a socket."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+
+# Neither is there on every system; without the first, a FIFO would keep us waiting for who writes to it.
+_CAREFUL = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
+
+
+class IrregularFileError(OSError):
+    """What is there is a folder, a pipe, a device or a socket."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(errno.EINVAL, "it is no regular file", str(path))
+
+
+def open_regular(path: Path, flags: int = os.O_RDONLY) -> int:
+    """A descriptor of the regular file at `path`, at once; else an `OSError`, also for what can be no file's name."""
+    try:
+        descriptor = os.open(path, flags | _CAREFUL, 0o666)
+    except ValueError as error:  # a NUL, or half of a character
+        raise OSError(errno.EINVAL, "no file can be called so", repr(path)) from error
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return descriptor
+    os.close(descriptor)
+    raise IrregularFileError(path)
+
+
+def read_bounded(path: Path, most: int) -> bytes | None:
+    """What the regular file at `path` holds; `None` where that is more than `most` bytes, of which no more is read."""
+    with os.fdopen(open_regular(path), "rb") as stream:
+        content = stream.read(most + 1)
+    return content if len(content) <= most else None
