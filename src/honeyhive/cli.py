@@ -32,7 +32,7 @@ from honeyhive.ci.ending import (
     say,
 )
 from honeyhive.ci.outlet import OUTLET
-from honeyhive.ci.secrets import given_secrets, known_secrets
+from honeyhive.ci.secrets import given_secrets, known_secrets, passed_secrets
 from honeyhive.errors import HoneyHiveError, InputError, RunFileError
 
 if TYPE_CHECKING:
@@ -354,6 +354,7 @@ def _load_experiment(config: ExperimentConfig, settings: Settings, besides: Path
     from honeyhive.gate.must_pass import retry_rule
 
     known = Besides.of_json(besides.read_text(encoding="utf-8")) if besides else None
+    OUTLET.learn(passed_secrets(os.environ, known.passed if known else ()))
     dataset = open_dataset(config, settings, base_rows=known.base_rows if known else None)
     git = provenance(settings.directory, os.environ) if known is None else known.provenance
     prepend_paths([settings.directory, *(settings.directory / path for path in settings.python_path)])
@@ -370,6 +371,7 @@ def _load_experiment(config: ExperimentConfig, settings: Settings, besides: Path
         timeout=config.timeout,
         retry=retry_rule(config.parsed_thresholds()),
         git=git,
+        redactor=OUTLET.redactor,
     )
 
 

@@ -39,7 +39,12 @@ def holding(content: str | bytes) -> Make:
 
 def hole(size: int) -> Make:
     """A file of so many NULs, which take no room on the disk."""
-    return lambda path: (path.touch(), os.truncate(path, size))
+
+    def make(path: Path) -> None:
+        with path.open("wb") as stream:
+            stream.truncate(size)
+
+    return make
 
 
 def link(to: str) -> Make:
@@ -65,7 +70,7 @@ IRREGULAR: dict[str, Make] = {
 }
 
 
-def irregular() -> Any:
+def irregular() -> pytest.MarkDecorator:
     return pytest.mark.parametrize("make", [pytest.param(make, id=name) for name, make in IRREGULAR.items()])
 
 
@@ -352,7 +357,8 @@ def test_a_link_that_the_code_puts_in_the_place_of_the_report_is_not_written_thr
 def test_a_run_file_is_not_written_where_something_else_is(scene: Scene, kind: str) -> None:
     place = scene.workspace / "honeyhive-report" / "run.jsonl"
     place.parent.mkdir()
-    {"pipe": os.mkfifo, "folder": Path.mkdir}.get(kind, link("../made"))(place)
+    makes: dict[str, Make] = {"pipe": os.mkfifo, "folder": Path.mkdir, "link that leads nowhere": link("../made")}
+    makes[kind](place)
     gate(scene).holds(2, "run.jsonl: is there, and is no file")
     assert not (scene.workspace / "made").exists()
 

@@ -93,6 +93,12 @@ def hooks(scene: Scene) -> None:
         shutil.copy(trap(scene), scene.workspace / ".git" / "hooks" / name)
 
 
+def hooks_elsewhere(scene: Scene) -> None:
+    hooks(scene)
+    (scene.workspace / ".git" / "hooks").rename(scene.runner.folder / "hooks")
+    says(core__hooksPath=str(scene.runner.folder / "hooks"))(scene)
+
+
 def signed(scene: Scene) -> None:
     head, _, message = scene.project.git("cat-file", "commit", "HEAD").partition("\n\n")
     commit = f"{head}\ngpgsig -----BEGIN PGP SIGNATURE-----\n \n -----END PGP SIGNATURE-----\n\n{message}\n"
@@ -137,7 +143,7 @@ def promised(scene: Scene) -> None:
 RUNNING: dict[str, Do] = {
     "a monitor of the files": says(core__fsmonitor="TRAP"),
     "hooks": hooks,
-    "hooks elsewhere": lambda scene: (hooks(scene), says(core__hooksPath=".git/hooks")(scene)),
+    "hooks elsewhere": hooks_elsewhere,
     "a filter that cleans": filtered("clean"),
     "a filter that is a process": filtered("process"),
     "a pager, an editor, aliases": says(

@@ -178,6 +178,21 @@ def test_a_run_that_is_cancelled_keeps_what_was_finished_without_it(scene: Scene
     assert {one["output"] for one in after.outcomes()} == {"***"}
 
 
+def test_a_gate_that_is_killed_on_the_spot_leaves_what_was_finished_without_it(scene: Scene) -> None:
+    # Nobody is left to clean up: the secret was never written, nor that of a variable whose name tells nothing.
+    scene.env["ACCESS"] = "Zx81-Kd72-plain"
+    scene.secrets = (*scene.secrets, scene.env["ACCESS"])
+    scene.config(**{"pass-env": ["MODEL_API_KEY", "ACCESS"]})
+    hangs = "if number == 7: threading.Event().wait()"
+    scene.app(f"{SPEAK}{hangs}\nreturn {{'keys': [secret, os.environ['ACCESS']], 'split': '\\n'.join(secret)}}")
+    run = scene.workspace / REPORT / "run.jsonl"
+    going = scene.start("gate")
+    after = scene.signalled(going, signal.SIGKILL, when=lambda: run.is_file() and run.read_bytes().count(b"\n") > 7)
+    assert after.exit_code == -signal.SIGKILL
+    assert [one["output"] for one in after.outcomes()] == [{"keys": ["***", "***"], "split": "***"}] * 7
+    assert after.leaks() == []
+
+
 # --- what else the job knows -----------------------------------------------------------------------------------------
 
 
@@ -330,9 +345,17 @@ def test_the_runner_is_told_what_to_mask_before_anything_else(scene: Scene) -> N
     assert all(line.startswith("::add-mask::") for line in before.splitlines())
 
 
-@pytest.mark.parametrize("where", ["a log that is a file", "a machine without a runner"])
+UNHEARD: dict[str, dict[str, str]] = {
+    "a log that is a file": {},
+    "a machine without a runner": {"GITHUB_ACTIONS": ""},
+    "a script whose log goes through tee": {"INPUT_GITHUB-TOKEN": "", "GITHUB_TOKEN": TOKEN},
+}
+
+
+@pytest.mark.parametrize("where", UNHEARD)
 def test_where_no_runner_listens_nothing_is_said_to_it(scene: Scene, where: str, tmp_path: Path) -> None:
-    env = {**scene.environment(), **({} if "file" in where else {"GITHUB_ACTIONS": ""})}
+    env = {**scene.environment(), **UNHEARD[where]}
+    env = {name: value for name, value in env.items() if value}
     command = [sys.executable, "-I", "-m", "honeyhive", "gate"]
     with (tmp_path / "log").open("w+b") as log:
         out = log if "file" in where else subprocess.PIPE

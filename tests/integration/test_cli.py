@@ -234,11 +234,13 @@ def test_of_several_experiments_one_has_to_be_chosen(project: Project) -> None:
     assert project.lines(".honeyhive/runs/two.jsonl")[0]["name"] == "two"
 
 
-@pytest.mark.parametrize("out", ["app.py/run.jsonl", "."])
-def test_a_run_file_that_cannot_be_written_is_wrong_input(project: Project, out: str) -> None:
+@pytest.mark.parametrize(
+    ("out", "why"), [("app.py/run.jsonl", "cannot be written: "), (".", "is there, and is no file")]
+)
+def test_a_run_file_that_cannot_be_written_is_wrong_input(project: Project, out: str, why: str) -> None:
     done = project.honeyhive("run", "--out", out)
     assert done.exit_code == 2
-    assert f"{out}: cannot be written: " in done.error
+    assert f"{out}: {why}" in done.error
 
 
 # --- run: interrupted, and gone on with ------------------------------------------------------------------------------

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from honeyhive.documents.redactor import MARK, Redactor
+from honeyhive.documents import compact_json
+from honeyhive.documents.redactor import MARK, NO_SECRETS, Redactor
 from often import OFTEN
 
 SEEN = st.characters(min_codepoint=0x21, max_codepoint=0x7E)
@@ -173,3 +174,29 @@ def test_of_a_long_text_no_more_is_looked_at_than_is_needed() -> None:
     text = r"secret\/key " * 10_000
     assert redactor.beginning(text, 40)[:39] == " ".join([MARK] * 10)
     assert len(redactor.beginning(text, 40)) < 3_000
+
+
+# --- lines of our own ------------------------------------------------------------------------------------------------
+
+USUAL = ("as it is", "JSON", "JSON in JSON", "a URL", "HTML", "hex", "letter by letter", "two lines")
+
+
+@pytest.mark.parametrize("form", USUAL)
+@OFTEN
+@given(secret=SECRETS)
+def test_a_line_of_ours_is_cleaned_of_secrets_as_they_are_usually_written(form: str, secret: str) -> None:
+    secret = secret.replace("\\", "/") if form == "JSON in JSON" else secret  # in the line it is escaped once more
+    redactor = Redactor(frozenset({secret}))
+    text = FORMS[form](secret)
+    line = compact_json({"type": "outcome", "output": {"said": f"<{text}>", text: [text]}, "index": 3})
+    assert redactor.touches(line)
+    clean = redactor.own_line(line)
+    assert not redactor.finds(clean)
+    assert json.loads(clean)["index"] == 3
+
+
+def test_a_line_of_ours_without_a_secret_is_the_same_object_and_its_own_keys_stay() -> None:
+    line = b'{"session_id":"7","output":"a\\nb"}'
+    assert Redactor(frozenset({"hunter2-hunter2"})).own_line(line) is line
+    assert NO_SECRETS.own_line(line) is line
+    assert Redactor(frozenset({"session_id"})).own_line(line) == line

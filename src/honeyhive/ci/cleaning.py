@@ -10,11 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
-from pydantic_core import from_json
-
 from honeyhive.ci.edge import Edge
 from honeyhive.ci.outlet import OUTLET
-from honeyhive.documents import compact_json
 from honeyhive.documents.redactor import MARK, Redactor
 from honeyhive.errors import DatasetError, HoneyHiveError, RunFileError
 from honeyhive.experiments.beside import open_beside
@@ -68,18 +65,6 @@ def clean_run(run_file: Path, redactor: Redactor) -> int:
     return sum(_clean(path, redactor) for path in (run_file, companion(run_file, "spans")))
 
 
-def clean_line(line: bytes, redactor: Redactor) -> bytes:
-    """A line of JSON without secrets, in its values and keys; what is no JSON is taken for text."""
-    if not redactor.finds(line):
-        return line
-    try:
-        value = from_json(line, allow_inf_nan=False)
-    except ValueError:
-        return redactor.raw(line)
-    end = b"\n" if line.endswith(b"\n") else b""
-    return compact_json(redactor.value(value)) + end
-
-
 def _clean(path: Path, redactor: Redactor) -> int:
     if not redactor.secrets:
         return 0
@@ -111,7 +96,7 @@ def _rewrite(path: Path, stream: BinaryIO, redactor: Redactor) -> int:
     try:
         with os.fdopen(descriptor, "wb") as clean:
             for line in iter(lambda: stream.readline(MAX_LINE), b""):
-                kept = clean_line(line, redactor)
+                kept = redactor.json_line(line)
                 changed += kept != line
                 clean.write(kept)
             os.fchmod(clean.fileno(), was.st_mode & 0o777)

@@ -14,6 +14,9 @@ import click
 
 from honeyhive.documents.redactor import Redactor
 
+_INPUT = "INPUT_GITHUB-TOKEN"
+"""A runner gives every action its inputs, and a script in a step none."""
+
 
 class Outlet:
     """The lines of the log, and the redactor for whatever else leaves. It learns secrets as they become known.
@@ -39,9 +42,10 @@ class Outlet:
     def mask_for_runner(self, environ: Mapping[str, str]) -> None:
         """Tell a runner that listens what to mask, now and whenever something is learnt: it shows more than we print.
 
-        Not into a file: there it would be the secrets themselves, in clear.
+        Only as an action, whose output goes to the runner alone: `honeyhive gate | tee log.txt` in a step of one's own
+        would have the secrets themselves in that file, in clear.
         """
-        if environ.get("GITHUB_ACTIONS") != "true" or _is_file(sys.stdout):
+        if environ.get("GITHUB_ACTIONS") != "true" or _INPUT not in environ or _is_file(sys.stdout):
             return
         with self._lock:
             self._masks = set()

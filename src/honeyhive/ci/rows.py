@@ -44,23 +44,26 @@ class BaseRows:
 class Besides:
     """What the process of a run is told besides its plan: where the run comes from, and the rows of the base.
 
-    It may see less of the repository than the gate does.
+    It may see less of the repository than the gate does. `passed` are the variables that it is given by name.
     """
 
     provenance: Mapping[str, Any]
     base_rows: BaseRows | None
+    passed: tuple[str, ...] = ()
 
     def to_json(self) -> str:
         """For a file."""
         rows = self.base_rows.as_said() if self.base_rows else None
-        return json.dumps({"provenance": self.provenance, "base_rows": rows}, ensure_ascii=False)
+        said = {"provenance": self.provenance, "base_rows": rows, "passed": self.passed}
+        return json.dumps(said, ensure_ascii=False)
 
     @classmethod
     def of_json(cls, text: str) -> Besides:
         """What `to_json` gave."""
         said = json.loads(text)
         rows = said["base_rows"]
-        return cls(provenance=said["provenance"], base_rows=None if rows is None else BaseRows.of(rows))
+        base_rows = None if rows is None else BaseRows.of(rows)
+        return cls(provenance=said["provenance"], base_rows=base_rows, passed=tuple(said["passed"]))
 
 
 def open_dataset(

@@ -13,10 +13,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+from honeyhive.documents.redactor import SHORTEST
 from honeyhive.regular import open_regular
-
-SHORTEST = 8
-"""Characters; whatever is shorter would be found in ordinary text. No token of anybody's is."""
 
 _INPUTS = ("INPUT_GITHUB-TOKEN", "INPUT_API-KEY")
 """The other inputs are no secrets, `comment-key` among them."""

@@ -97,6 +97,8 @@ def load_settings(
     own = _own_config(inputs, directory, needed=not isinstance(base, ConfigFile))
     settled = by_base(inputs, base, own) if isinstance(base, ConfigFile) else by_itself(inputs, own, whole=whole)
     config = settled.config
+    # What reaches the job's variables and files is for the base to give, or for the workflow.
+    granting = None if isinstance(base, NoConfig) else config
     settings = Settings(
         experiments=settled.experiments,
         policies=settled.policies,
@@ -104,8 +106,8 @@ def load_settings(
         install=inputs.install or (config.install if config else None),
         python_version=inputs.python_version or (config.python_version if config else None),
         python_path=_either(inputs.python_path, config.python_path if config else ()),
-        pass_env=_either(inputs.pass_env, config.pass_env if config else ()),
-        writable=_either(inputs.writable, config.writable if config else ()),
+        pass_env=_either(inputs.pass_env, granting.pass_env if granting else ()),
+        writable=_either(inputs.writable, granting.writable if granting else ()),
         time_limit=inputs.time_limit or (config.time_limit if config else None),
         config_file=config_name(inputs) if config else None,
         directory=directory,
@@ -117,7 +119,7 @@ def load_settings(
         check_run=inputs.check_run or None,
         strict_reporting=bool(inputs.strict_reporting),
         template=config.template if config else None,
-        own_gate=(without_base(config_name(inputs)),) if isinstance(base, NoConfig) else settled.own_gate,
+        own_gate=without_base(config_name(inputs), config) if isinstance(base, NoConfig) else settled.own_gate,
     )
     _refuse_names(settings.pass_env)
     refuse_places(settings.writable)

@@ -20,9 +20,8 @@ from honeyhive.ci.edge import Edge
 from honeyhive.ci.ownership import Owner
 from honeyhive.ci.processes import run_to_end
 from honeyhive.ci.rows import BaseRows, Besides
-from honeyhive.ci.secrets import SHORTEST
 from honeyhive.ci.settings import Settings
-from honeyhive.documents.redactor import Redactor
+from honeyhive.documents.redactor import SHORTEST, Redactor
 from honeyhive.experiments.provenance import MERGE_BASE_VARIABLE, provenance
 from honeyhive.runfile import companion
 
@@ -135,7 +134,8 @@ def run_in_child(  # noqa: PLR0913 - what to run and how, and the effects that t
     with plain_folder(edge.account) as folder:
         plan, told, error_file = (folder / f"{name}.json" for name in ("plan", "besides", "error"))
         plan.write_text(_plan(experiment), encoding="utf-8")
-        besides = Besides(provenance=provenance(settings.directory, environment), base_rows=base_rows)
+        git = provenance(settings.directory, environment)
+        besides = Besides(provenance=git, base_rows=base_rows, passed=tuple(settings.pass_env))
         told.write_text(besides.to_json(), encoding="utf-8")
         command = _command(experiment, settings, python or Path(sys.executable))
         command += ["--config", str(plan), "--besides", str(told), "--run-id", run_id]

@@ -12,9 +12,15 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
 from typing import Any
 
+from pydantic_core import from_json
+
+from honeyhive.documents.plain import compact_json
 from honeyhive.documents.spellings import BLANK, Reading, places, readings, spellings
 
 MARK = "***"
+
+SHORTEST = 8
+"""Characters; whatever is shorter would be found in ordinary text. No token of anybody's is."""
 
 SHORTEST_LINE = 8
 """Of a secret of several lines, each that has so many characters is one of its own."""
@@ -26,6 +32,9 @@ _HEAD = 4
 _LONGEST_ESCAPE = 12
 """Characters that one of a secret's may be written as."""
 _PASSES = 4
+
+_ESCAPES = (b"\\n", b"\\r", b"\\t", b"\\")
+"""White space as JSON writes it, and what stands before a quote, in JSON in JSON as well."""
 
 _Span = tuple[int, int]
 
@@ -78,6 +87,37 @@ class Redactor:
         if isinstance(value, list | tuple):
             return [self.value(part) for part in value]
         return MARK if self.finds(str(value).encode()) else value
+
+    def json_line(self, line: bytes) -> bytes:
+        """A line of JSON without the secrets, in its values and keys; what is no JSON is taken for text."""
+        if not self.finds(line):
+            return line
+        try:
+            value = from_json(line, allow_inf_nan=False)
+        except ValueError:
+            return self.raw(line)
+        end = b"\n" if line.endswith(b"\n") else b""
+        return compact_json(self.value(value)) + end
+
+    def own_line(self, line: bytes) -> bytes:
+        """An object in a line, written by us, without the secrets that `touches()` sees; its own keys stay."""
+        if not self.touches(line):
+            return line
+        return compact_json({key: self.value(part) for key, part in from_json(line).items()})
+
+    def touches(self, line: bytes) -> bool:
+        """Whether one of the secrets is in this line of JSON as secrets get there: in a small part of `finds()`'s time.
+
+        What is escaped more often than it need be is not undone.
+        """
+        if not self.secrets:
+            return False
+        seen = line.translate(None, BLANK)
+        joined = seen
+        for escape in _ESCAPES:
+            joined = joined.replace(escape, b"")
+        texts = (seen,) if len(joined) == len(seen) else (seen, joined)
+        return any(any(map(text.__contains__, self._spellings)) for text in texts)
 
     def finds(self, text: bytes) -> bool:
         """Whether one of the secrets is in this UTF-8."""
@@ -136,6 +176,15 @@ class Redactor:
     @cached_property
     def _beginnings(self) -> frozenset[bytes]:
         return frozenset(spelling[:size] for spelling in self._spellings for size in range(1, _HEAD))
+
+
+NO_SECRETS = Redactor()
+"""It leaves everything as it is, in no time."""
+
+
+def redactor_of_keys(keys: Iterable[str]) -> Redactor:
+    """Knows these keys but for those that are too short to be one."""
+    return Redactor(frozenset(key for key in keys if len(key) >= SHORTEST))
 
 
 @lru_cache(maxsize=8)

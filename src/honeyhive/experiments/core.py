@@ -15,7 +15,8 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from honeyhive.api.client import HoneyHive
-from honeyhive.api.connection import Connection
+from honeyhive.api.connection import KEY_VARIABLES, Connection
+from honeyhive.documents.redactor import Redactor, redactor_of_keys
 from honeyhive.errors import ApiError, HoneyHiveWarning
 from honeyhive.experiments.arguments import (
     Rows,
@@ -97,6 +98,7 @@ def evaluate(  # noqa: PLR0913 - the signature is given to us
             configuration={"max_workers": max_workers, "aggregate_function": aggregate},
             exits=True,
             tracing=HoneyHiveTracer,
+            redactor=_redactor(client),
         )
         with place_for(experiment.name, known) as place:
             run, delivered = _run(experiment, place, client, verbose=verbose or (print_results and _on_terminal()))
@@ -127,6 +129,12 @@ def _client(*, api_key: str | None, project: str | None, server_url: str | None,
         timeout=connection.timeout,
         max_connections=workers,
     )
+
+
+def _redactor(client: HoneyHive | None) -> Redactor:
+    """Knows the keys that are at hand, that which is used and those of the environment."""
+    there = [os.environ.get(name, "").strip() for name in KEY_VARIABLES]
+    return redactor_of_keys([*there, client.connection.api_key] if client else there)
 
 
 def _run(

@@ -9,6 +9,7 @@ import platform
 import threading
 import time
 import uuid
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,19 +18,20 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from honeyhive.documents import plain
-from honeyhive.errors import Cancelled, InputError, RunFileError, UserCodeError
-from honeyhive.experiments.attempts import attempt
+from honeyhive.documents.redactor import NO_SECRETS, Redactor
+from honeyhive.errors import Cancelled, HoneyHiveWarning, InputError, RunFileError, UserCodeError
 from honeyhive.experiments.calling import Binding, bind_function
 from honeyhive.experiments.context import ExperimentContext
 from honeyhive.experiments.dataset import Datapoints
 from honeyhive.experiments.evaluators import Evaluator, callable_name, fingerprint
 from honeyhive.experiments.loop import EventLoop
+from honeyhive.experiments.recorded import Cleaning, without_secrets
 from honeyhive.experiments.traces import Traces
 from honeyhive.experiments.trial import Procedure, Tracing, Trial
 from honeyhive.experiments.workers import Workers
-from honeyhive.result import BUILT_IN, Failed, Fault, Outcome, RunResult
+from honeyhive.result import BUILT_IN, Failed, Outcome, RunResult
 from honeyhive.runfile import RunWriter, read_run
-from honeyhive.runlines import Kept, RunHeader, Status, outcome_line, retry_line
+from honeyhive.runlines import Kept, RunHeader, Status
 from honeyhive.tracer import HoneyHiveTracer
 from honeyhive.tracer.routing import routing
 
@@ -46,7 +48,8 @@ class Experiment:
     `timeout` is in seconds, for the function and again for the evaluators of each datapoint; `None` is no limit.
     `retry` says of which outcomes the datapoint is tried once more; that never replaces the outcome. `metadata` goes
     with the run and its sessions, `configuration` with the run alone. With `exits`, `SystemExit` in the user's code
-    ends the run; without, it is an error of its datapoint. `tracing` makes the tracer of each datapoint.
+    ends the run; without, it is an error of its datapoint. `tracing` makes the tracer of each datapoint. What
+    `redactor` knows is in nothing that is written of the run, or told of it.
     """
 
     name: str
@@ -66,6 +69,7 @@ class Experiment:
     configuration: Mapping[str, Any] = field(default_factory=dict)
     exits: bool = False
     tracing: Tracing = HoneyHiveTracer
+    redactor: Redactor = NO_SECRETS
 
     def __post_init__(self) -> None:
         """Refuse evaluators that would hide each other or a built-in metric."""
@@ -126,7 +130,7 @@ def run_experiment(
     where `out` is another run.
     """
     function = bind_function(experiment.function, _function_name(experiment))  # refused before a file is touched
-    header = _header(experiment)
+    header = without_secrets(_header(experiment), experiment.redactor)
     if resume and out.exists():
         header = _of_resumed(header, out)
         writer, kept = RunWriter.resume(out, header, retry_errors=retry_errors, retry=experiment.retry)
@@ -149,7 +153,8 @@ class _Run:
         self._header = header
         self._writer = writer
         self._kept = kept
-        self._traces = Traces(writer.path, os.environ)
+        self._cleaning = Cleaning(experiment.redactor)
+        self._traces = Traces(writer.path, os.environ, self._cleaning)
         self._follower: Follower | None = None
         self._lock = threading.Lock()
         self._errors = 0
@@ -182,6 +187,8 @@ class _Run:
             finally:
                 self._loop.close()  # after the file: what it cancels has no outcome
                 self._traces.close()
+        if self._cleaning.told is not None:
+            warnings.warn(self._cleaning.told, HoneyHiveWarning, stacklevel=3)
 
     def _datapoint_ids(self) -> list[str]:
         dataset = self._experiment.dataset
@@ -217,7 +224,7 @@ class _Run:
 
     def _record(self, trial: Trial) -> Trial | None:
         """Write what became of the datapoint at once, whatever is to come; and give its retry where it is owed one."""
-        outcome, line = _recorded(trial.outcome(), retry_line if trial.is_retry else outcome_line)
+        outcome, line = self._cleaning.recorded(trial.outcome(), is_retry=trial.is_retry)
         error = "" if trial.is_retry else _error_of(outcome)
         if error:
             with self._lock:
@@ -249,30 +256,6 @@ class _Run:
             elapsed=time.monotonic() - self._started,
             last_error=self._last_error,
         )
-
-
-def _recorded(outcome: Outcome, to_line: Callable[[Outcome], bytes]) -> tuple[Outcome, bytes]:
-    """The outcome and its line; `Failed`, and without inputs and ground truth, where they cannot be written."""
-    line = attempt(lambda: to_line(outcome))
-    if not isinstance(line, Fault):
-        return outcome, line
-    failed = _unrecordable(outcome, line)
-    return failed, to_line(failed)
-
-
-def _unrecordable(outcome: Outcome, reason: Fault) -> Failed:
-    return Failed(
-        index=outcome.index,
-        repeat=outcome.repeat,
-        datapoint_id=outcome.datapoint_id,
-        content_hash=outcome.content_hash,
-        line=outcome.line,
-        tags=outcome.tags,  # they say that it must pass
-        metadata=outcome.metadata,
-        duration_ms=outcome.duration_ms,
-        session_id=outcome.session_id,
-        fault=Fault(type=reason.type, message=f"its result cannot be recorded: {reason.message}"),
-    )
 
 
 def _error_of(outcome: Outcome) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from opentelemetry.sdk.trace import ReadableSpan
 
 from honeyhive.errors import HoneyHiveWarning, ReportingError
+from honeyhive.experiments.recorded import Cleaning
 from honeyhive.experiments.spanfile import open_spans
 from honeyhive.linefile import LineFile
 from honeyhive.tracer.backend import open_backend
@@ -26,19 +27,20 @@ class Traces:
     says so: what became of its datapoints is worth more than how.
     """
 
-    def __init__(self, run_file: Path, environ: Mapping[str, str]) -> None:
-        """Open the spans file, and the way to the backend where the environment names one."""
+    def __init__(self, run_file: Path, environ: Mapping[str, str], cleaning: Cleaning) -> None:
+        """Open the spans file, and the way to the backend where the environment names one; neither gets a secret."""
+        self._clean = cleaning
         self._file: LineFile | None = None
         self._problem: str | None = None
         with self._noted():
             self._file = open_spans(run_file)
-        self._backend = open_backend(environ)
+        self._backend = open_backend(environ, cleaning.redactor)
 
     def record(self, spans: Sequence[ReadableSpan]) -> bytes | None:
         """Keep the spans of a datapoint; the line that they are, `None` where there are none."""
         if not spans:
             return None
-        line = span_line(spans)
+        line = self._clean(span_line(spans))
         if self._file is not None:
             with self._noted():
                 self._file.append(line)

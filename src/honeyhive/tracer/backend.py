@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
+from honeyhive.documents.redactor import NO_SECRETS, Redactor
 from honeyhive.errors import ApiUnreachableError
 from honeyhive.tracer.warning import warn
 
@@ -67,15 +68,15 @@ def otlp_backend(environ: Mapping[str, str]) -> Backend | None:
     )
 
 
-def open_backend(environ: Mapping[str, str]) -> SpanSink | None:
-    """What takes a run's spans to the backend that the environment names; `None` where it names none."""
+def open_backend(environ: Mapping[str, str], redactor: Redactor = NO_SECRETS) -> SpanSink | None:
+    """What takes a run's spans, without secrets, to the backend that the environment names; `None` without one."""
     backend = otlp_backend(environ)
     if backend is None:
         return None
     from honeyhive.tracer.sending import SpanSink  # noqa: PLC0415 - see its import for types
 
     try:
-        return SpanSink(backend)
+        return SpanSink(backend, redactor)
     except ApiUnreachableError as error:
         named = f" (OTEL_EXPORTER_OTLP_CERTIFICATE is {backend.certificate})" if backend.certificate else ""
         warn(f"no spans are sent to {backend.host}: {error}{named}")

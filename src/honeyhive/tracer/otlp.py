@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -16,6 +16,7 @@ from opentelemetry.trace import Link, SpanContext, Status, StatusCode
 from opentelemetry.util.types import Attributes
 
 from honeyhive.documents import compact_json, plain
+from honeyhive.documents.redactor import Redactor
 
 _INT64 = 2**63
 
@@ -37,6 +38,11 @@ def span_protobuf(spans: Sequence[ReadableSpan]) -> bytes:
 
     request: bytes = encode_spans([_encodable(span) for span in spans]).SerializeToString()
     return request
+
+
+def without_secrets(span: ReadableSpan, redactor: Redactor) -> ReadableSpan:
+    """The span, or a copy without the secrets, in whatever somebody said in it."""
+    return _rewritten(span, redactor.value)
 
 
 # --- JSON -------------------------------------------------------------------------------------------------------------
@@ -185,21 +191,26 @@ _NOT_FINITE = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
 
 def _encodable(span: ReadableSpan) -> ReadableSpan:
     """The span, or a copy without what protobuf cannot hold: the encoder would drop it loudly, or all of the batch."""
-    scope = span.instrumentation_scope
+    return _rewritten(span, _sound)
+
+
+def _rewritten(span: ReadableSpan, rewrite: Callable[[Any], Any]) -> ReadableSpan:
+    """The span, or a copy in which this has been done to all that somebody said in it."""
+    scope, whole = span.instrumentation_scope, span.resource
     held = (span.name, span.status.description, scope and scope.name, scope and scope.version, span.attributes)
     events = [(event.name, event.attributes, event.timestamp) for event in span.events]
     links = [link.attributes for link in span.links]
-    everything = [*held, *events, *links]
-    sound = _sound(everything)
-    if sound == everything:
+    everything = [*held, whole.attributes, *events, *links]
+    anew = rewrite(everything)
+    if anew == everything:
         return span
-    name, description, scope_name, version, attributes = sound[: len(held)]
-    rest = sound[len(held) :]
+    name, description, scope_name, version, attributes, resource = anew[: len(held) + 1]
+    rest = anew[len(held) + 1 :]
     return ReadableSpan(
         name=name,
         context=span.context,
         parent=span.parent,
-        resource=span.resource,
+        resource=whole if resource == whole.attributes else Resource(resource, whole.schema_url),
         attributes=attributes,
         events=[Event(name, attributes, timestamp) for name, attributes, timestamp in rest[: len(events)]],
         links=[

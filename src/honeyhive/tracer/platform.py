@@ -15,6 +15,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcess
 from honeyhive.api.client import HoneyHive
 from honeyhive.api.connection import Connection
 from honeyhive.api.retries import Retries
+from honeyhive.documents.redactor import redactor_of_keys
 from honeyhive.errors import ApiError
 from honeyhive.tracer.attributes import written
 from honeyhive.tracer.otlp import span_line
@@ -36,6 +37,7 @@ class Platform:
             timeout=connection.timeout or _TIMEOUT,
             retries=Retries(total=_PATIENCE),
         )
+        self._redactor = redactor_of_keys([connection.api_key])
         self._exporter = _Exporter(self)
         self._processor: SpanProcessor | None = None
         self._warning = threading.Lock()
@@ -50,7 +52,7 @@ class Platform:
 
     def start(self, session: Mapping[str, Any]) -> str:
         """Start the session; its id, which is the one it was given where HoneyHive is not reached."""
-        sent = {key: written(value) for key, value in session.items()}
+        sent = self._redactor.value({key: written(value) for key, value in session.items()})
         try:
             with suppress_instrumentation():
                 return self._client.sessions.start(sent).session_id or session["session_id"]
@@ -64,9 +66,8 @@ class Platform:
             return
         try:
             with suppress_instrumentation():
-                self._client.events.update(
-                    {"event_id": session_id, **{key: written(item) for key, item in added.items()}}
-                )
+                said = self._redactor.value({key: written(item) for key, item in added.items()})
+                self._client.events.update({"event_id": session_id, **said})
         except ApiError as error:
             self.warn(error)
 
@@ -78,7 +79,7 @@ class Platform:
     def send(self, spans: Sequence[ReadableSpan]) -> bool:
         """Send spans; whether they were taken."""
         try:
-            self._client.spans.export(span_line(spans))
+            self._client.spans.export(self._redactor.own_line(span_line(spans)))
         except ApiError as error:
             self.warn(error)
             return False

@@ -18,9 +18,10 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, Spa
 from honeyhive.api.clients import Client, Habits, new_client
 from honeyhive.api.deadline import Deadline
 from honeyhive.api.retries import Budget, Retries, retry_after
+from honeyhive.documents.redactor import NO_SECRETS, Redactor
 from honeyhive.errors import ApiError, ApiStatusError, ApiUnreachableError
 from honeyhive.tracer.backend import Backend
-from honeyhive.tracer.otlp import span_line, span_protobuf
+from honeyhive.tracer.otlp import span_line, span_protobuf, without_secrets
 from honeyhive.tracer.provider import process_resource
 from honeyhive.tracer.warning import warn
 
@@ -35,9 +36,11 @@ _RETRIES = Retries(total=_LONGEST_EXPORT, longest_wait=5.0)
 class SpanSink:
     """Takes the spans of a run's datapoints, and sends them in batches; one thread and one connection for all."""
 
-    def __init__(self, backend: Backend, *, transport: httpx.BaseTransport | None = None) -> None:
+    def __init__(
+        self, backend: Backend, redactor: Redactor = NO_SECRETS, *, transport: httpx.BaseTransport | None = None
+    ) -> None:
         """`transport` takes the place of the network in tests."""
-        self._exporter = SpanBackend(backend, transport=transport)
+        self._exporter = SpanBackend(backend, redactor, transport=transport)
         queue = None if OTEL_BSP_MAX_QUEUE_SIZE in os.environ else _QUEUE
         self._processor = BatchSpanProcessor(self._exporter, max_queue_size=queue)
         self._counting = threading.Lock()
@@ -64,9 +67,12 @@ class SpanSink:
 class SpanBackend(SpanExporter):
     """Sends spans by OTLP over HTTP, and again where that may help. What fails is warned of once, and lost."""
 
-    def __init__(self, backend: Backend, *, transport: httpx.BaseTransport | None = None) -> None:
+    def __init__(
+        self, backend: Backend, redactor: Redactor = NO_SECRETS, *, transport: httpx.BaseTransport | None = None
+    ) -> None:
         """`transport` takes the place of the network in tests."""
         self.sent = 0
+        self._redactor = redactor
         self._backend = backend
         self._warned = False
         self._stop = float("inf")
@@ -90,7 +96,9 @@ class SpanBackend(SpanExporter):
         self._stop = time.monotonic() + seconds
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        """Send a batch."""
+        """Send a batch, without secrets."""
+        if self._redactor.secrets and self._redactor.touches(span_line(spans)):
+            spans = [without_secrets(span, self._redactor) for span in spans]
         content = span_line(spans) if self._backend.json else span_protobuf(spans)
         try:
             self._send(gzip.compress(content) if self._backend.gzip else content)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from honeyhive.ci.cleaning import clean_line, clean_run
+from honeyhive.ci.cleaning import clean_run
 from honeyhive.documents.redactor import Redactor
 
 SECRET = 'nsk-live-"q\\9/ü+Kd72'
@@ -42,8 +42,8 @@ def test_lines_with_secrets_are_written_anew_and_the_others_stay_as_they_are(tmp
 
 
 def test_a_torn_line_is_taken_for_text() -> None:
-    assert clean_line(DIRTY[:60], REDACTOR).startswith(b'{"type": "outcome", "output": ["')
-    assert not REDACTOR.finds(clean_line(DIRTY[:70], REDACTOR))
+    assert REDACTOR.json_line(DIRTY[:60]).startswith(b'{"type": "outcome", "output": ["')
+    assert not REDACTOR.finds(REDACTOR.json_line(DIRTY[:70]))
 
 
 @pytest.mark.parametrize("kind", ["link", "folder", "nothing"])

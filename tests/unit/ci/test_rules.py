@@ -216,7 +216,8 @@ def test_a_file_that_is_removed_is_said() -> None:
 
 
 def test_a_base_without_rules_is_said() -> None:
-    assert without_base("honeyhive.yml").text == "is judged by its own rules: the base has no `honeyhive.yml` yet"
+    (said,) = without_base("honeyhive.yml", None)
+    assert said.text == "is judged by its own rules: the base has no `honeyhive.yml` yet"
 
 
 def test_naming_the_first_metric_that_must_pass_leaves_the_others_out() -> None:

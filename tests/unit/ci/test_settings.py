@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -486,9 +487,23 @@ def test_an_experiment_that_inputs_describe_is_judged_by_the_base_where_the_base
 def test_where_the_base_has_no_file_a_change_is_judged_by_its_own_and_that_is_said(folder: Path) -> None:
     settings = load_settings({}, {}, directory=folder, base=NoConfig())
     assert settings.experiments == load(folder, {}).experiments
-    assert said(settings) == ["is judged by its own rules: the base has no `honeyhive.yml` yet"]
+    assert said(settings)[0] == "is judged by its own rules: the base has no `honeyhive.yml` yet"
     with pytest.raises(ConfigError, match="no such file"):
         load_settings({"config": "other.yml"}, {}, directory=folder, base=NoConfig())
+
+
+def test_where_the_base_has_no_file_a_change_gives_itself_nothing_of_the_job(folder: Path) -> None:
+    file = folder / "honeyhive.yml"
+    text = re.sub(r"^pass-env:.*\n", "", file.read_text("utf-8"), flags=re.MULTILINE)
+    file.write_text(f"{text}pass-env: [NPM_TOKEN]\nwritable: [build]\n", "utf-8")
+    settings = load_settings({}, {}, directory=folder, base=NoConfig())
+    assert (settings.pass_env, settings.writable) == ((), ())
+    assert said(settings)[1:] == [
+        "asks for `NPM_TOKEN` in `pass-env`: given from the merge on, or by the input `pass-env`",
+        "asks for `build` in `writable`: given from the merge on, or by the input `writable`",
+    ]
+    given = load_settings({"pass-env": "OTHER"}, {}, directory=folder, base=NoConfig())
+    assert given.pass_env == ("OTHER",)
 
 
 def test_a_file_of_the_change_that_is_wrong_is_refused_whatever_the_base_says(tmp_path: Path) -> None:

@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 
 from builders import room_for
 from builders_spans import span
+from honeyhive.documents.redactor import NO_SECRETS
 from honeyhive.errors import HoneyHiveWarning, ReportingError
+from honeyhive.experiments.recorded import Cleaning
 from honeyhive.experiments.spanfile import SpanIndex, open_spans
 from honeyhive.experiments.traces import Traces
 from honeyhive.runlines import MAX_LINE
@@ -147,7 +149,7 @@ def test_many_threads_write_whole_lines(run_file: Path) -> None:
 
 
 def test_spans_that_come_late_are_a_line_of_their_own(run_file: Path) -> None:
-    traces = Traces(run_file, {})
+    traces = Traces(run_file, {}, Cleaning(NO_SECRETS))
     first, late = span(1, attributes={SESSION: "a"}), span(2, attributes={SESSION: "a"})
     assert traces.record(()) is None
     assert traces.record((first,)) == span_line((first,))
@@ -158,7 +160,7 @@ def test_spans_that_come_late_are_a_line_of_their_own(run_file: Path) -> None:
 
 
 def test_a_full_disk_costs_the_spans_and_one_warning(run_file: Path) -> None:
-    traces = Traces(run_file, {})
+    traces = Traces(run_file, {}, Cleaning(NO_SECRETS))
     spans = [span(1, attributes={SESSION: "a"})]
     assert traces.record(spans) == span_line(spans)
     traces.flush()
@@ -173,7 +175,7 @@ def test_a_full_disk_costs_the_spans_and_one_warning(run_file: Path) -> None:
 
 
 def test_what_is_full_at_the_end_is_a_warning_too(run_file: Path) -> None:
-    traces = Traces(run_file, {})
+    traces = Traces(run_file, {}, Cleaning(NO_SECRETS))
     traces.record([span(1, attributes={SESSION: "a"})])
     with room_for(10), pytest.warns(HoneyHiveWarning, match="not all spans of this run could be written"):
         traces.close()
@@ -181,7 +183,7 @@ def test_what_is_full_at_the_end_is_a_warning_too(run_file: Path) -> None:
 
 def test_a_spans_file_that_cannot_be_opened_is_a_warning(run_file: Path) -> None:
     run_file.with_name("run.spans.jsonl").mkdir()
-    traces = Traces(run_file, {})
+    traces = Traces(run_file, {}, Cleaning(NO_SECRETS))
     spans = [span(1, attributes={SESSION: "a"})]
     assert traces.record(spans) == span_line(spans)
     traces.flush()

@@ -16,8 +16,10 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExportResult
+from opentelemetry.trace import StatusCode
 
 from builders_spans import span
+from honeyhive.documents.redactor import NO_SECRETS, Redactor
 from honeyhive.errors import HoneyHiveWarning
 from honeyhive.tracer import HoneyHiveTracer
 from honeyhive.tracer.backend import Backend, open_backend, otlp_backend
@@ -142,9 +144,9 @@ class Collector:
         self.requests.append(request)
         return self._answer(len(self.requests))
 
-    def sink(self, **settings: Any) -> SpanSink:
+    def sink(self, redactor: Redactor = NO_SECRETS, **settings: Any) -> SpanSink:
         backend = Backend(url=f"{URL}/v1/traces", headers={"api-key": "k-1"}, **settings)
-        return SpanSink(backend, transport=httpx.MockTransport(self))
+        return SpanSink(backend, redactor, transport=httpx.MockTransport(self))
 
     def names(self) -> list[str]:
         requests = [ExportTraceServiceRequest.FromString(request.content) for request in self.requests]
@@ -192,6 +194,25 @@ def test_it_may_be_packed_and_may_be_json() -> None:
     assert line["resourceSpans"][0]["scopeSpans"][0]["spans"][0]["name"] == "x"
     assert json.loads(plain.requests[0].content)
     assert plain.requests[0].headers["content-type"] == "application/json"
+
+
+@pytest.mark.parametrize("as_json", [False, True], ids=["protobuf", "JSON"])
+def test_no_secret_is_in_a_span_that_is_sent(as_json: bool) -> None:
+    secret, collector = "hh_live_7f3c9a1b2d5e", Collector()
+    sink = collector.sink(Redactor(frozenset({secret})), json=as_json)
+    tracer = HoneyHiveTracer(is_evaluation=True)
+    with tracer.span(f"ask {secret}", attributes={"said": [secret, "x"], secret: 1, "n": 2**70}) as held:
+        held.add_event(secret, {"why": secret})
+        held.set_status(StatusCode.ERROR, f"401 {secret}")
+        held.add_link(held.get_span_context(), {"of": secret})
+    sink.put(tracer.close())
+    sink.put(made("another"))
+    assert sink.close(30) == 0
+    sent = b"".join(request.content for request in collector.requests)
+    assert secret.encode() not in sent
+    assert sent.count(b"***") == 7
+    if not as_json:
+        assert collector.names() == ["ask ***", "another"]
 
 
 def test_spans_of_a_provider_of_the_users_have_a_way_out_of_their_own() -> None:

@@ -33,10 +33,18 @@ class NoConfig:
     """The base has no configuration file: the change is judged by its own rules."""
 
 
-def without_base(file: str) -> OwnGateChange:
-    """That the change is judged by its own rules, as its base has no `file`."""
+def without_base(file: str, own: ConfigFile | None) -> tuple[OwnGateChange, ...]:
+    """That the change is judged by its own rules, as its base has no `file`; what it asks of the job is not given."""
     text = f"is judged by its own rules: the base has no {code(file)} yet"
-    return OwnGateChange(text=text, loosens=True)
+    asked = {"pass-env": own.pass_env, "writable": own.writable} if own else {}
+    return (
+        OwnGateChange(text=text, loosens=True),
+        *(
+            OwnGateChange(text=f"asks for {code(name)} in `{key}`: given from the merge on, or by the input `{key}`")
+            for key, names in asked.items()
+            for name in names
+        ),
+    )
 
 
 def judged_config(base: ConfigFile, own: ConfigFile | None) -> ConfigFile:
