@@ -242,6 +242,7 @@ def gate(**flags: Any) -> None:
 
     given = options.given(flags)
     OUTLET.learn(given_secrets(given))
+    OUTLET.only_tells = True
     OUTLET.mask_for_runner(os.environ)
     if {**action_inputs(os.environ), **given}.get("mode") == Mode.PUBLISH:
         _conclude(posting.post(given, os.environ, Path.cwd(), Path(reporting.REPORT_DIR), say))
@@ -261,6 +262,7 @@ def publish(*, folder: Path, **flags: str | None) -> None:
 
     given = options.given(flags)
     OUTLET.learn(given_secrets(given))
+    OUTLET.only_tells = True
     OUTLET.mask_for_runner(os.environ)
     _conclude(posting.post(given, os.environ, Path.cwd(), folder, say))
 

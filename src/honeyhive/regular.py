@@ -11,6 +11,11 @@ from pathlib import Path
 _CAREFUL = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
+MOST_OF_A_RUN = 4 * 2**30
+"""No file of a run has more bytes: ten times what a hundred thousand datapoints of four thousand characters make."""
+_FULL, _SPARSE = 128 * 2**20, 100
+
+
 class IrregularFileError(OSError):
     """What is there is a folder, a pipe, a device or a socket."""
 
@@ -35,3 +40,21 @@ def read_bounded(path: Path, most: int) -> bytes | None:
     with os.fdopen(open_regular(path), "rb") as stream:
         content = stream.read(most + 1)
     return content if len(content) <= most else None
+
+
+def written(descriptor: int) -> int:
+    """How many bytes of a file were written, up to `MOST_OF_A_RUN`: up to its first hole where it is nothing but holes.
+
+    A file of eight terabytes takes no room, and one call, to make; and hours to read.
+    """
+    found, most = os.fstat(descriptor), MOST_OF_A_RUN
+    if found.st_size > max(_FULL, _SPARSE * 512 * getattr(found, "st_blocks", found.st_size)):
+        here = os.lseek(descriptor, 0, os.SEEK_CUR)
+        most = min(most, os.lseek(descriptor, 0, os.SEEK_HOLE))
+        os.lseek(descriptor, here, os.SEEK_SET)
+    return min(found.st_size, most)
+
+
+def is_vast(descriptor: int) -> bool:
+    """Whether a file is larger than any run, or claims to hold what nobody has written."""
+    return written(descriptor) < os.fstat(descriptor).st_size

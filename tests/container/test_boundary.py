@@ -4,66 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import time
-from pathlib import Path
-from typing import Any
 
 import pytest
 
 from container.project import Project
 from container.runner import SECRETS, Runner
+from container.users import BEE, UID, app, owned_by_the_runner, owners, seen
 
-BEE = 1001
-"""The user of the runner, to whom the workspace and the command files belong."""
-UID = 60600
-"""The user that the image has for the user's code."""
 HEADER = "AUTHORIZATION: basic eC1hY2Nlc3MtdG9rZW46Z2hzXzAxMjM0NTY3ODk="
 pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="only root can give the workspace to the runner's user")
-
-APP = r"""
-import json, os, signal, subprocess, sys, time
-from pathlib import Path
-
-def tried(attempt, *arguments):
-    try:
-        return attempt(*arguments) or "done"
-    except Exception as error:
-        return type(error).__name__
-
-def double(inputs):
-{body}
-
-def exact(outputs):
-    return True
-"""
-
-
-def app(body: str) -> str:
-    """The app whose function does this."""
-    return APP.replace("{body}", "".join(f"    {line}\n" for line in body.strip().splitlines()))
-
-
-def owned_by_the_runner(runner: Runner) -> None:
-    """The workspace and the runner's own folders belong to its user, as on a machine."""
-    for folder in (runner.workspace, *runner.mounts.values()):
-        folder.mkdir(parents=True, exist_ok=True)
-        subprocess.run(["chown", "-R", f"{BEE}:{BEE}", folder], check=True)
-
-
-def seen(runner: Runner, project: Project, body: str, **inputs: str) -> Any:
-    """What the function gave back for one datapoint, in a job of the runner's user."""
-    project.change(app(body))
-    owned_by_the_runner(runner)
-    step = runner.step({"baseline": "none", "limit": "1", **inputs})
-    assert step.exit_code == 0, step.log
-    (outcome,) = project.outcomes()
-    assert outcome["error"] is None, outcome
-    return outcome["output"]
-
-
-def owners(folder: Path) -> set[int]:
-    return {path.lstat().st_uid for path in (folder, *folder.rglob("*"))}
 
 
 # --- who it is -------------------------------------------------------------------------------------------------------
@@ -284,9 +234,24 @@ if os.fork() == 0:
 time.sleep(1)
 return 1
 """
+RABBIT = r"""
+if os.fork() == 0:
+    os.setsid()
+    late = os.open("cache/late", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    while True:
+        if os.fork():
+            os._exit(0)
+        os.write(late, b"%d\n" % time.time_ns())
+time.sleep(1)
+return 1
+"""
 
 
-@pytest.mark.parametrize("body", [DAEMONS, BOMB], ids=["daemons that are deaf to signals", "a fork bomb"])
+@pytest.mark.parametrize(
+    "body",
+    [DAEMONS, BOMB, RABBIT],
+    ids=["daemons that are deaf to signals", "a fork bomb", "one that is another process every time"],
+)
 def test_nothing_of_it_lives_when_the_verdict_is_made(runner: Runner, project: Project, body: str) -> None:
     runner = Runner(**{**vars(runner), "options": ("--pids-limit", "600")})
     began = time.monotonic()
@@ -300,41 +265,3 @@ def test_nothing_of_it_lives_when_the_verdict_is_made(runner: Runner, project: P
     assert json.loads(report.read_text())
     late = (project.folder / "cache" / "late").read_text().splitlines()
     assert max(int(line) for line in late if line) < report.stat().st_mtime_ns
-
-
-# --- what is built for it --------------------------------------------------------------------------------------------
-
-PYPROJECT = '[build-system]\nrequires = ["setuptools"]\nbuild-backend = "setuptools.build_meta"\n'
-SETUP = """
-import os
-from pathlib import Path
-from setuptools import setup
-
-print("built by", os.getuid())
-assert not any(name.startswith(("INPUT_", "ACTIONS_")) or "TOKEN" in name for name in os.environ)
-Path("bees_built.py").write_text(f"UID = {os.getuid()}")
-setup(name="bees-built", version="1", py_modules=["bees_built"])
-"""
-
-
-@pytest.mark.parametrize("writable", ["", "package"], ids=["from a copy", "where it stands"])
-def test_what_is_installed_is_built_by_it(runner: Runner, project: Project, writable: str) -> None:
-    project.write("package/pyproject.toml", PYPROJECT)
-    project.write("package/setup.py", SETUP)
-    body = "import bees_built\nreturn [bees_built.UID, bees_built.__file__.startswith('/github')]"
-    assert seen(runner, project, body, install="package", writable=writable) == [UID, False]
-    assert (project.folder / "package" / "bees_built.py").exists() == bool(writable)
-    assert owners(project.folder) == {BEE}
-
-
-def test_a_requirements_file_that_builds_in_the_workspace_is_told_the_way(runner: Runner, project: Project) -> None:
-    project.write("package/pyproject.toml", PYPROJECT)
-    project.write("package/setup.py", SETUP)
-    project.write("requirements.txt", "./package\n")
-    project.change(app("import bees_built\nreturn bees_built.UID"))
-    owned_by_the_runner(runner)
-    step = runner.step({"baseline": "none", "limit": "1", "install": "requirements.txt"})
-    assert step.exit_code == 2, step.log
-    assert "writable" in step.errors[0]
-    step = runner.step({"baseline": "none", "limit": "1", "install": "requirements.txt", "writable": "package"})
-    assert step.exit_code == 0, step.log

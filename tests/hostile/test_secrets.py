@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,7 +22,7 @@ import pytest
 from hostile.scene import KEY, PASSED, REPORT, TOKEN, Aftermath, Scene
 from loopback import Loopback, Reply
 from platform_server import PlatformServer
-from stories import COMMENT, Bees, Job, config, empty_repository, numbers
+from stories import COMMENT, Bees, Job, app, config, empty_repository, numbers
 
 OTHER = "ghp_0aB1cD2eF3gH4iJ5kL6mN7oP8qR9sT"
 """A token that somebody has left in the repository's configuration."""
@@ -76,6 +77,18 @@ def test_the_beginning_of_a_secret_is_printed_when_it_is_known_to_be_none(scene:
     scene.app(f"print('>> begins with'); print({PASSED[:5]!r}); print('>> goes on')", at=5)
     after = scene.gate().holds(0, f">> begins with\n{PASSED[:5]}\n>> goes on", finished=12)
     assert f">> begins with\n{PASSED[:5]}\n>> goes on\n" in after.output
+
+
+def test_the_last_line_of_code_that_hangs_is_seen_while_it_hangs(scene: Scene) -> None:
+    # It ends as a secret begins; nothing comes after it until somebody gives up.
+    wait = "for _ in range(400):\n    if Path('go').exists(): break\n    time.sleep(0.05)\nelse: Path('unseen').touch()"
+    scene.app(f"print('>> loading {PASSED[:1]}', flush=True)\n{wait}", at=5)
+    going = scene.start("gate")
+    assert going.process.stdout is not None
+    assert f">> loading {PASSED[:1]}\n" in going.process.stdout
+    (scene.workspace / "go").touch()
+    scene.finish(going)
+    assert not (scene.workspace / "unseen").exists()
 
 
 # --- what the code gives ---------------------------------------------------------------------------------------------
@@ -193,6 +206,24 @@ def test_a_gate_that_is_killed_on_the_spot_leaves_what_was_finished_without_it(s
     assert after.leaks() == []
 
 
+def test_a_run_that_cannot_be_cleaned_before_a_runner_kills_is_no_part_of_the_report(scene: Scene) -> None:
+    # Each line takes a good part of a second, and all of them much longer than a job has that is cancelled.
+    scene.rows({"id": f"n{n}", "inputs": {"number": n}, "ground_truth": 2 * n} for n in range(200))
+    scene.app(f"{SPEAK}return (''.join(f'%{{byte:02x}}' for byte in secret.encode()) + ' ') * 1500")
+    report, put_away = scene.workspace / REPORT, scene.workspace / ".honeyhive" / "unclean"
+    going = scene.start("gate")
+    after = scene.signalled(going, signal.SIGTERM, when=lambda: any(report.glob(".run.jsonl.*")))
+    assert put_away.stat().st_mode & 0o777 == 0o700
+    assert {path.name for path in put_away.iterdir()} == {"doubling.run.jsonl", "doubling.run.spans.jsonl"}
+    shutil.rmtree(put_away)  # it is the one place that may hold it
+    after.holds(143, "0 of 200")
+    assert "no time to take the secrets out of its run: it lies in .honeyhive/unclean" in after.output
+    assert after.seconds < 10
+    assert after.verdict == "broken"
+    assert "stopped by SIGTERM" in after.file("comment.md")
+    assert {path.name for path in report.iterdir()} == {"comment.md", "comparison.json", "report.json"}
+
+
 # --- what else the job knows -----------------------------------------------------------------------------------------
 
 
@@ -283,12 +314,46 @@ def test_a_dataset_that_is_called_like_a_token(scene: Scene) -> None:
 
 
 def test_a_dataset_with_a_secret_in_it_is_refused_by_what_it_would_tell(scene: Scene) -> None:
-    rows = [{"id": f"n{n}", "inputs": {"number": n, "key": PASSED[:0]}, "ground_truth": 2 * n} for n in range(12)]
+    rows = [{"id": f"n{n}", "inputs": {"number": n}, "ground_truth": 2 * n} for n in range(12)]
     rows[3]["inputs"] = {"number": 3, "key": "known-to-everybody"}
     scene.rows(rows)
     scene.env["MODEL_API_KEY"] = "known-to-everybody"
     scene.secrets = scene.secrets[:-1]
-    scene.gate().holds(2, "numbers.jsonl:4: holds a secret of this job")
+    scene.gate().holds(2, "numbers.jsonl:4: holds a secret of this job, the value of MODEL_API_KEY", "..._NAME")
+
+
+def test_a_metric_of_honeyhive_yml_that_counts_as_a_secret_is_refused_with_the_variables_name(scene: Scene) -> None:
+    scene.env["SORT_KEY"] = "exact_match"
+    scene.config({"thresholds": {"exact_match": {"min": 0.5}}})
+    scene.gate().holds(2, "a name in it is a secret of this job, the value of SORT_KEY", "..._NAME")
+
+
+def test_ordinary_words_are_no_secrets(scene: Scene) -> None:
+    # A database for the tests, a key to sort by, a variant of the prompt, and what everybody is given.
+    code = "def accuracy(outputs, ground_truth): return {'accuracy': outputs['postgres'] == ground_truth}\n"
+    trick = "return {'postgres': 2 * number, 'ground_truth': os.environ['GITHUB_SHA'], 'baseline': 'baseline'}"
+    scene.app(trick)
+    scene.project.write("app.py", (scene.workspace / "app.py").read_text() + code)
+    scene.env |= {"POSTGRES_PASSWORD": "postgres", "DATABASE_URL": "postgres://postgres:postgres@localhost/bees"}
+    scene.env |= {"SORT_KEY": "accuracy", "PROMPT_VARIANT": "baseline", "MODE_KEY": "ground_truth"}
+    given = ["POSTGRES_PASSWORD", "DATABASE_URL", "PROMPT_VARIANT", "MODE_KEY", "GITHUB_SHA"]
+    scene.config({"evaluators": ["app:accuracy"], "thresholds": {"accuracy": {"min": 0.5}}}, **{"pass-env": given})
+    after = scene.gate().holds(0, finished=12)
+    assert "***" not in after.file("run.jsonl") + after.file("report.json") + after.told("GITHUB_OUTPUT")
+
+
+def test_a_change_that_takes_a_secret_out_of_the_dataset_passes(tmp_path: Path) -> None:
+    # The base still has it: its row would be run as the base has it, and would be another one without the secret.
+    rows = [{"id": f"n{n}", "inputs": {"number": n}, "ground_truth": 2 * n} for n in range(12)]
+    before = [*rows, {"id": "old", "inputs": {"number": 12, "key": PASSED}, "ground_truth": 24}]
+    files = [{"numbers.jsonl": "".join(f"{json.dumps(row)}\n" for row in some)} for some in (before, rows)]
+    shown = {"baseline": "none", "thresholds": {"exact": {"min": 0.5}}}
+    with empty_repository(tmp_path) as bees:
+        bees.commit("Begin", app(60), files[0], config(shown, **{"pass-env": ["MODEL_API_KEY"]}))
+        bees.propose(2, files[1])
+        after = told(bees, bees.pull_request(2, token=bees.server.token(permissions=COMMENT)))
+        after.holds(0, "this change is run without 1 row of `numbers.jsonl` of main: a secret", finished=12)
+        assert len(after.outcomes()) == 12
 
 
 def test_a_proxys_password_is_not_repeated(scene: Scene) -> None:

@@ -197,7 +197,7 @@ def test_a_message_that_is_no_text_is_told_all_the_same(project: Project) -> Non
     project.write("app.py", "raise ValueError('half \\ud800 a character\\nand more')\n")
     done = project.honeyhive("run")
     assert done.exit_code == 2
-    assert "half \\ud800 a character%0Aand more" in done.errors[0]
+    assert "half   a character%0Aand more" in done.errors[0]
 
 
 def test_a_parent_that_asks_for_it_gets_the_error_in_a_file_and_says_it_in_our_place(project: Project) -> None:

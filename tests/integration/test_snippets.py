@@ -32,7 +32,7 @@ PAGES = {
 BLOCKS = {page: list(blocks(text)) for page, text in PAGES.items()}
 PROGRAMS = [page for page, found in BLOCKS.items() if any(block.language == "python" for block in found)]
 
-LANGUAGES = {"", "json", "markdown", "python", "sh", "yaml"}
+LANGUAGES = {"", "jinja", "json", "markdown", "python", "sh", "yaml"}
 """What a block may be: anything else would be shown and never tried."""
 
 SUPPLIED = "supplied.py"

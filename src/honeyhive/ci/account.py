@@ -6,15 +6,19 @@ another user could not do is not kept from it.
 
 from __future__ import annotations
 
+import errno
 import os
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from honeyhive.ci.ownership import Owner, give_folder, open_below
+from honeyhive.ci.lastwords import LAST_WORDS
+from honeyhive.ci.ownership import Identity, Owner, give_folder, identity, open_below
 from honeyhive.documents import shown
 from honeyhive.errors import ConfigError, InputError
 
@@ -23,8 +27,15 @@ MOST_PROCESSES = 4096
 """Processes and threads of the account, all experiments on a machine together."""
 OURS = (".honeyhive", "honeyhive-report")
 """What a gate leaves in the workspace."""
+WAY_OUT = (
+    "your code runs as a user of its own, who reads what everybody may (chmod -R o+rX, or umask 022 for the runner) "
+    "and writes to temporary folders and those that `writable` names"
+)
+"""What to do about whatever it is not allowed."""
 _EVENT = "GITHUB_EVENT_PATH"
 _MOST_EVENT = 8 * 2**20
+_REMOVED = 10.0
+"""Seconds for taking away what the account has left."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +44,8 @@ class Account:
 
     owner: Owner
     folder: Path
+    kept: frozenset[Identity] = frozenset()
+    """What is closed to it, and not given to it with the folder that it is in."""
 
     @property
     def home(self) -> Path:
@@ -43,6 +56,11 @@ class Account:
     def scratch(self) -> Path:
         """Its folder for temporary files."""
         return self.folder / "scratch"
+
+    @property
+    def process(self) -> dict[str, Any]:
+        """What `subprocess` has to be told for a process to be its own."""
+        return {"user": self.owner.uid, "group": self.owner.gid, "extra_groups": [], "umask": 0o022}
 
     def environment(self, environ: Mapping[str, str]) -> dict[str, str]:
         """The environment as its processes have it."""
@@ -66,45 +84,98 @@ class Account:
         finally:
             os.close(descriptor)
 
+    def hand_over(self, content: bytes, name: str) -> Path:
+        """Where the account finds this, to be read."""
+        folder = Path(tempfile.mkdtemp(prefix="passed-", dir=self.folder))
+        folder.chmod(0o711)
+        (folder / name).write_bytes(content)
+        (folder / name).chmod(0o644)
+        return folder / name
+
     @contextmanager
     def given(self, top: Path, places: Sequence[str]) -> Iterator[None]:
         """These folders below `top` belong to the account, and to their owner again after the block, with all in them.
 
-        One that is not there is made. `ConfigError` where a link leads there.
+        What git keeps in them, and what is closed, is not given away. One that is not there is made. `ConfigError`
+        where a link leads there.
         """
         with ExitStack() as stack:
             back = Owner.of(top)
             for place in places:
                 descriptor = self._opened(top, place)
                 stack.callback(os.close, descriptor)
+                if identity(os.fstat(descriptor)) in self.kept:
+                    raise _not_given(place, "it is closed to it", "name a folder that is its own")
                 stack.callback(give_folder, descriptor, back, which=self.owner.owns)
-                give_folder(descriptor, self.owner)
+                give_folder(descriptor, self.owner, kept=self._is_kept)
             yield
+
+    def _is_kept(self, name: str, found: os.stat_result) -> bool:
+        return name.lower() == ".git" or identity(found) in self.kept
 
     def _opened(self, top: Path, place: str) -> int:
         try:
             return open_below(top, place, make=Owner.of(top))
         except OSError as error:
-            raise ConfigError(
-                f"writable: {shown(place)} cannot be given to your code: {error.strerror}",
-                hint="it has to be a folder of the workspace, and no link on the way there",
-            ) from error
+            hint = "it has to be a folder of the workspace, and no link on the way there"
+            raise _not_given(place, str(error.strerror), hint) from error
+
+
+def _not_given(place: str, why: str, hint: str) -> ConfigError:
+    return ConfigError(f"writable: {shown(place)} cannot be given to your code: {why}", hint=hint)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoAccount:
+    """There is no such user, or we may not become it."""
+
+    why: str
 
 
 @contextmanager
-def account_of_experiments(environ: Mapping[str, str]) -> Iterator[Account | None]:
-    """The account, with an empty home and scratch that are gone after the block; `None` where there is none."""
+def account_of_experiments(environ: Mapping[str, str]) -> Iterator[Account | NoAccount]:
+    """The account, with an empty home and scratch that are taken away after the block; or why there is none."""
     owner = _known()
     if owner is None:
-        yield None
+        yield NoAccount(why="in the container it has a user of its own")
         return
-    with tempfile.TemporaryDirectory(prefix="honeyhive-account-", ignore_cleanup_errors=True) as name:
-        account = Account(owner=owner, folder=Path(name))
-        account.folder.chmod(0o711)
-        for place in (account.home, account.scratch):
-            account.make_folder(place).chmod(0o700)
+    with own_folder() as folder:
+        account = Account(owner=owner, folder=folder)
+        try:
+            _try(account)
+        except OSError as error:
+            if error.errno not in (errno.EPERM, errno.EINVAL):  # the latter: a user namespace does not have it
+                raise
+            yield NoAccount(why=f"root may not change users here: {os.strerror(error.errno)}")
+            return
         _copy_event(environ, account.folder / "event.json")
         yield account
+
+
+@contextmanager
+def own_folder(within: Path | None = None) -> Iterator[Path]:
+    """A folder for the account's things; what it holds in the end may be very much, and deeper than Python can go.
+
+    So it is not taken away for long, and not once the job was stopped: the container will be gone, and it as well.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="honeyhive-account-", dir=within))
+    try:
+        yield folder
+    finally:
+        if not LAST_WORDS.begun:
+            command = ["/bin/rm", "-rf", "--", str(folder)]
+            with suppress(subprocess.TimeoutExpired):
+                subprocess.run(command, check=False, timeout=_REMOVED, stderr=subprocess.DEVNULL)  # noqa: S603 - ours
+
+
+def _try(account: Account) -> None:
+    """Make its folders and start a process that is its own: not every root may."""
+    account.folder.chmod(0o711)
+    for place in (account.home, account.scratch):
+        account.make_folder(place)
+        place.chmod(0o700)
+    command = [sys.executable, "-I", "-S", "-c", ""]
+    subprocess.run(command, check=True, env={}, cwd="/", **account.process)  # noqa: S603 - ours
 
 
 def _known() -> Owner | None:

@@ -8,8 +8,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from honeyhive.ci.account import account_of_experiments
-from honeyhive.ci.closing import closed, credential_files, places_of_the_job
+from honeyhive.ci.account import Account, NoAccount
+from honeyhive.ci.closing import MOST_FOLDERS, checkouts, closed, credential_files, places_of_the_job
 from honeyhive.ci.commandfiles import command_files_kept
 from honeyhive.ci.edge import Edge
 from honeyhive.ci.whereabouts.surroundings import Surroundings
@@ -17,33 +17,34 @@ from honeyhive.documents import neutralise
 
 
 @contextmanager
-def boundary(around: Surroundings, edge: Edge) -> Iterator[Edge]:
-    """The edge for running the user's code in the block: with the account that it runs as, where there is one.
+def boundary(around: Surroundings, edge: Edge, account: Account | NoAccount) -> Iterator[Edge]:
+    """The edge for running the user's code in the block: as the account, where there is one.
 
     What a job keeps is closed meanwhile to that account; what is written to the command files is taken back by the end.
     Where there is no account, the log says what then does not hold.
     """
     with ExitStack() as stack:
         stack.enter_context(command_files_kept(edge.environ))
-        account = stack.enter_context(account_of_experiments(edge.environ))
-        credentials = credential_files(around.root, edge.environ)
-        if account is None:
-            for line in _what_does_not_hold(edge, credentials, around.root):
+        found = checkouts(Path(edge.environ.get("GITHUB_WORKSPACE") or around.root))
+        credentials = credential_files([around.root / ".git", *found.places])
+        if not found.all_seen:
+            edge.echo(f"warning: more than {MOST_FOLDERS:,} folders: your code may find tokens of git in those below")
+        if isinstance(account, NoAccount):
+            for line in _what_does_not_hold(account, edge, credentials, around.root):
                 edge.echo(neutralise(line))
-        else:
-            around.folder.chmod(0o711)  # the base's rows and its code, for the account to read
-            places = [*places_of_the_job(edge.environ, around.root), *credentials]
-            reached = (around.directory, account.folder, around.folder, Path(sys.prefix))
-            stack.enter_context(closed(places, reached=reached))
-        yield replace(edge, account=account)
+            yield edge
+            return
+        edge.echo("your code runs as a user of its own, and writes to the workspace where `writable` lets it")
+        around.folder.chmod(0o711)  # the base's rows and its code, for the account to read
+        reached = (around.directory, account.folder, around.folder, Path(sys.prefix))
+        places = [*places_of_the_job(edge.environ, around.root, reached), *credentials]
+        kept = stack.enter_context(closed(places, reached=reached))
+        yield replace(edge, account=replace(account, kept=kept))
 
 
-def _what_does_not_hold(edge: Edge, credentials: tuple[Path, ...], root: Path) -> Iterator[str]:
+def _what_does_not_hold(account: NoAccount, edge: Edge, credentials: tuple[Path, ...], root: Path) -> Iterator[str]:
     if edge.environ.get("GITHUB_ACTIONS") == "true":
-        yield (
-            "your code runs as the job's own user, and can read and write what that user can; "
-            "in the container it has a user of its own"
-        )
+        yield f"your code runs as the job's own user, and can read and write what that user can; {account.why}"
     for path in credentials:
         name = path.relative_to(root) if path.is_relative_to(root) else path
         yield f"warning: {name} holds a credential, which your code can read: `persist-credentials: false` mends that"

@@ -7,27 +7,34 @@ from __future__ import annotations
 
 import os
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from honeyhive.ci.commandfiles import command_files
+from honeyhive.ci.ownership import Identity, identity
 from honeyhive.errors import InputError
 
 _CAREFUL = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
 _RUNNER_TEMP = Path("/github/runner_temp")
 """Where a container sees the runner's temporary folder, in which actions/checkout leaves its token."""
 _MOST_CONFIG = 2**20
+MOST_FOLDERS = 100_000
+"""How many folders of a workspace are looked through for checkouts: a few seconds."""
 _CREDENTIAL = re.compile(r"extraheader|://[^/\s]*@|^\s*\[\s*credential|^\s*helper\s*=|sshcommand", re.IGNORECASE | re.M)
 _PATH = re.compile(r"^\s*path\s*=\s*(?P<path>.+?)\s*$", re.IGNORECASE | re.M)
 
 
 @contextmanager
-def closed(paths: Iterable[Path], *, reached: Sequence[Path]) -> Iterator[None]:
+def closed(paths: Iterable[Path], *, reached: Sequence[Path]) -> Iterator[frozenset[Identity]]:
     """Nobody but their owner, and root, opens these files and folders until the block is left; a link is left alone.
 
-    `reached` is what the user's code has to get at all the same: `InputError` where that lies inside of one of them.
+    The block gets what they are, so that none is given to another owner meanwhile, by whatever name. `reached` is what
+    the user's code has to get at all the same: `InputError` where that lies inside of one of them.
     """
+    found: set[Identity] = set()
     with ExitStack() as stack:
         for path in dict.fromkeys(paths):
             inside = next((place for place in reached if place.is_relative_to(path)), None)
@@ -36,34 +43,43 @@ def closed(paths: Iterable[Path], *, reached: Sequence[Path]) -> Iterator[None]:
                     f"{path} cannot be closed to your code, which needs {inside}",
                     hint="keep the workspace and TMPDIR apart from the home and the temporary folder of the job",
                 )
-            stack.enter_context(_closed(path))
-        yield
+            found.update(stack.enter_context(_closed(path)))
+        yield frozenset(found)
 
 
 @contextmanager
-def _closed(path: Path) -> Iterator[None]:
+def _closed(path: Path) -> Iterator[tuple[Identity, ...]]:
     """By its descriptor: what is opened again afterwards is what was closed, wherever it stands by then."""
     if path.is_symlink() or not path.exists():
-        yield
+        yield ()
         return
     try:
         descriptor = os.open(path, _CAREFUL)
-        mode = os.fstat(descriptor).st_mode & 0o7777
+        found = os.fstat(descriptor)
+        mode = found.st_mode & 0o7777
         os.fchmod(descriptor, mode & 0o700)
     except OSError as error:
         raise InputError(
             f"{path} cannot be closed to your code: {error.strerror}", hint="see who owns it, and how it is mounted"
         ) from error
     try:
-        yield
+        yield (identity(found),)
     finally:
         os.fchmod(descriptor, mode)
         os.close(descriptor)
 
 
-def places_of_the_job(environ: Mapping[str, str], workspace: Path) -> Iterator[Path]:
-    """The folders in which a job keeps what it may act by: its command files, its home, its temporary folder."""
-    yield from (path.parent for path in command_files(environ))
+def places_of_the_job(environ: Mapping[str, str], workspace: Path, reached: Sequence[Path] = ()) -> Iterator[Path]:
+    """The folders in which a job keeps what it may act by: its command files, its home, its temporary folder.
+
+    Of a folder of command files that the user's code has to get through it is the files alone.
+    """
+    needed = (*reached, Path(os.devnull))
+    for path in command_files(environ):
+        if not any(place.is_relative_to(path.parent) for place in needed):
+            yield path.parent
+        elif path.is_file():  # and no device
+            yield path
     home = Path(environ.get("HOME") or "/")
     if not workspace.is_relative_to(home):
         yield home
@@ -72,11 +88,39 @@ def places_of_the_job(environ: Mapping[str, str], workspace: Path) -> Iterator[P
         yield Path(environ["RUNNER_TEMP"])
 
 
-def credential_files(root: Path, environ: Mapping[str, str]) -> tuple[Path, ...]:
-    """The configurations of git in the workspace that hold a credential, and the files that one of them includes."""
-    workspace = Path(environ.get("GITHUB_WORKSPACE") or root)
+@dataclass(frozen=True, kw_only=True)
+class Checkouts:
+    """Every `.git`, folder or file, in a workspace; `all_seen` unless that has more folders than are looked through."""
+
+    places: tuple[Path, ...]
+    all_seen: bool
+
+
+def checkouts(workspace: Path, *, most: int = MOST_FOLDERS) -> Checkouts:
+    """What git has in a workspace, the nearest first, without following a link."""
+    waiting, places, seen = deque([workspace]), [], 0
+    while waiting and seen < most:
+        seen += 1
+        for entry in _entries(waiting.popleft()):
+            if entry.name == ".git":
+                places.append(Path(entry.path))
+            elif entry.name != "node_modules" and entry.is_dir(follow_symlinks=False):
+                waiting.append(Path(entry.path))
+    return Checkouts(places=tuple(places), all_seen=not waiting)
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except OSError:  # not for us to read: then, as we are root or the job's user, not for the code either
+        return []
+
+
+def credential_files(places: Iterable[Path]) -> tuple[Path, ...]:
+    """The configurations of git in these that hold a credential, and the files that one of them includes."""
     found: list[Path] = []
-    for place in (root / ".git", workspace / ".git", *workspace.glob("*/.git")):
+    for place in places:
         folder = _git_folder(place)
         for config in (folder / "config", *folder.glob("modules/**/config"), *folder.glob("worktrees/*/config*")):
             found += _credentials(config)

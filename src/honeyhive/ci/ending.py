@@ -20,14 +20,16 @@ from honeyhive.ci.outlet import OUTLET
 from honeyhive.documents import neutralise
 from honeyhive.errors import Cancelled, HoneyHiveError
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_SIGNALS = tuple(  # Windows has no SIGHUP
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
 _PR_SET_PDEATHSIG = 1
 
 
 def listen_for_signals() -> None:
     """Turn the first SIGINT, SIGTERM or SIGHUP into `Cancelled`, raised in the main thread; the others are too many."""
     for number in _SIGNALS:
-        if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # as `nohup` leaves it
+        if number in (signal.SIGINT, signal.SIGTERM) or signal.getsignal(number) is not signal.SIG_IGN:  # `nohup`
             signal.signal(number, _cancel)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from honeyhive.ci import platform, telling
-from honeyhive.ci.account import OURS
+from honeyhive.ci.account import OURS, Account, NoAccount, account_of_experiments
 from honeyhive.ci.annotations import Located, annotate
 from honeyhive.ci.boundary import boundary
 from honeyhive.ci.commands import Annotation
@@ -61,6 +61,8 @@ def gate(
             raise
         OUTLET.learn(secrets_of_checkout(around.root))
         edge = Edge(environ=environ, echo=echo, report_dir=around.directory / REPORT_DIR)
+        # What user code has left may take long to take away: only when all is told.
+        account = stack.enter_context(account_of_experiments(edge.environ))
         # A container's user is root: the next step, which is not, has to be able to take away what we leave.
         stack.callback(give_to_owner_of, around.root, [around.directory / name for name in OURS])
         try:
@@ -71,7 +73,7 @@ def gate(
             raise
         try:
             template = stack.enter_context(template_of(preparation.settings, around))
-            return _gated(replace(preparation, template=template), edge)
+            return _gated(replace(preparation, template=template), edge, account)
         except HoneyHiveError as error:  # such as a signal before there was anything to tell
             _tell_why_not(error, inputs, around, edge)
             raise
@@ -97,11 +99,11 @@ def _tell_why_not(error: HoneyHiveError, inputs: Inputs, around: Surroundings, e
         edge.echo(neutralise(line))
 
 
-def _gated(preparation: Preparation, edge: Edge) -> Conclusion:
+def _gated(preparation: Preparation, edge: Edge, account: Account | NoAccount) -> Conclusion:
     judged: tuple[Judged, ...] = ()
     try:
         with _check_run(preparation) as check:
-            with boundary(preparation.around, edge) as inside:
+            with boundary(preparation.around, edge, account) as inside:
                 judged = run_gate(preparation, inside)
             preparation.around.repository.begin_anew()
             problems, lines = _told(judged, preparation, edge, check)

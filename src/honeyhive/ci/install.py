@@ -7,17 +7,16 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from importlib.metadata import distribution
 from pathlib import Path
 
-from honeyhive.ci.account import OURS, Account, refuse_unreachable
+from honeyhive.ci.account import refuse_unreachable
 from honeyhive.ci.edge import Edge
-from honeyhive.ci.ownership import give_folder, open_below
 from honeyhive.ci.processes import run_to_end
 from honeyhive.ci.settings import Settings
-from honeyhive.ci.worker import child_environment, plain_folder
+from honeyhive.ci.worker import environment_of, plain_folder
 from honeyhive.documents import shown
 from honeyhive.errors import InstallError
 
@@ -108,9 +107,7 @@ def _run(command: Sequence[str], directory: Path, edge: Edge) -> None:
     if exit_code is None:
         raise InstallError(f"install: not done after {_TIME_LIMIT // 60} minutes", hint="see the lines above")
     if exit_code:
-        denied = edge.account is not None and any("Permission denied" in line for line in said)
-        hint = "name the folder that is built in `writable`" if denied else "the lines above say more"
-        raise InstallError(f"install: {_complaint(said)}", hint=hint)
+        raise InstallError(f"install: {_complaint(said)}", hint="the lines above say more")
 
 
 def _complaint(said: Sequence[str]) -> str:
@@ -121,54 +118,38 @@ def _complaint(said: Sequence[str]) -> str:
 
 
 @contextmanager
-def users_python(settings: Settings, edge: Edge) -> Iterator[Path | None]:
+def users_python(settings: Settings, edge: Edge, *, workspace: Path) -> Iterator[Path | None]:
     """The interpreter for the user's code: one with their requirements where `install` names some, else our own.
 
-    Where it is built by an account of its own, a project of the workspace is built from a copy, unless the account may
-    write to it: tools leave files beside what they build.
+    Where it is built by an account of its own, what lies in the workspace is built from a copy of it all, which is
+    there until the block is left: tools leave files beside what they build, and look for others around it.
     """
     if settings.install is None:
         yield None
         return
-    inside = replace(edge, environ=child_environment(edge.environ, settings.pass_env, edge.account))
     with plain_folder(edge.account) as folder:
-        with ExitStack() as stack:
-            requirements = settings.install
-            if edge.account is not None:
-                refuse_unreachable(settings.directory, edge.account)
-                stack.enter_context(edge.account.given(settings.directory, settings.writable))
-                requirements = _copied(settings, requirements, folder / "project", edge.account)
-            python = install(
-                requirements,
-                python_version=settings.python_version,
-                folder=folder,
-                directory=settings.directory,
-                edge=inside,
-            )
-        yield python
+        inside = replace(edge, environ=environment_of(settings, edge))
+        requirements, directory = settings.install, settings.directory
+        place = _place(requirements, directory)
+        if edge.account is not None and (place or "/" in requirements):
+            refuse_unreachable(directory, edge.account)
+            if place and place.is_relative_to(workspace):
+                requirements = os.path.relpath(place, directory)
+            copied = _copied(workspace, edge.account.make_folder(folder / "workspace"), inside)
+            directory = copied / directory.relative_to(workspace)
+        yield install(
+            requirements, python_version=settings.python_version, folder=folder, directory=directory, edge=inside
+        )
 
 
-def _copied(settings: Settings, requirements: str, into: Path, account: Account) -> str:
-    """Where to build a project from that is a folder of the workspace: from a copy, where the account may write."""
-    project = (settings.directory / requirements).resolve()
-    may_write = [(settings.directory / place).resolve() for place in settings.writable]
-    if not project.is_dir() or any(project.is_relative_to(place) for place in may_write):
-        return requirements
-    try:
-        shutil.copytree(project, into, symlinks=True, ignore=_not_to_be_copied)
-    except (OSError, shutil.Error) as error:
-        raise InstallError(
-            f"install: {shown(requirements)} cannot be copied", hint="name it in `writable`: it is built there then"
-        ) from error
-    descriptor = open_below(into.parent, into.name)
-    try:
-        give_folder(descriptor, account.owner)
-    finally:
-        os.close(descriptor)
-    return str(into)
+def _place(requirements: str, directory: Path) -> Path | None:
+    """The file or folder that is meant, where it is none of the packages; `InstallError` where it is not there."""
+    last = "".join(_requirements(requirements, directory)[-1:])
+    return Path(os.path.normpath(last)) if Path(last).is_absolute() else None
 
 
-def _not_to_be_copied(folder: str, names: list[str]) -> list[str]:
-    """What is ours, and the configurations of git, which may hold a token; the history tells tools the version."""
-    in_git = ".git" in Path(folder).parts
-    return [name for name in names if name in OURS or (in_git and name.startswith("config"))]
+def _copied(workspace: Path, into: Path, edge: Edge) -> Path:
+    """A copy of the workspace, of the same name, as far as the account can read it."""
+    copied = into / (workspace.name or "workspace")
+    _run([sys.executable, "-I", "-m", "honeyhive.ci.copying", str(workspace), str(copied)], into, edge)
+    return copied

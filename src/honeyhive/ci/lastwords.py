@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +18,8 @@ ASKED = 3.0
 """Seconds for what we have started to put its things in order."""
 KILLED = 1.0
 """Seconds in which what did not is gone; as many for what it has left behind, and for the last that it printed."""
+CLEANED = 6.0
+"""By then a run is without secrets, or out of the report."""
 TOLD = 8.0
 """By then nobody is told anything over a network any more."""
 OVER = 9.5
@@ -43,6 +46,10 @@ class LastWords:
     def shorter(self, seconds: float, then: float) -> float:
         """So many seconds, and `then` once the command was told to stop."""
         return seconds if self._since is None else min(seconds, then)
+
+    def left(self, by: float, least: float) -> float:
+        """How many seconds there are, so many after the signal, and `least` of them in any case; without one no end."""
+        return math.inf if self._since is None else max(least, self._since + by - self._clock())
 
     def telling(self, step: Callable[[], T]) -> T:
         """What the step comes to; left behind, with a `ReportingError`, where the time after a signal is not enough.

@@ -7,7 +7,6 @@ import stat
 import sys
 import threading
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from typing import Any
 
 import click
@@ -18,10 +17,15 @@ _INPUT = "INPUT_GITHUB-TOKEN"
 """A runner gives every action its inputs, and a script in a step none."""
 
 
+_QUIET = 1.0
+"""Seconds."""
+
+
 class Outlet:
     """The lines of the log, and the redactor for whatever else leaves. It learns secrets as they become known.
 
-    A secret may go on in the next line: what could be the beginning of one is kept back until more of it is known.
+    A secret may go on in the next line: what could be the beginning of one is kept back until more of it is known, or
+    nothing more has come for a second.
     """
 
     def __init__(self) -> None:
@@ -29,7 +33,10 @@ class Outlet:
         self.redactor = Redactor()
         self._stream = self.redactor.stream()
         self._masks: set[str] | None = None
-        self._lock = threading.Lock()
+        self._lock = threading.Condition(threading.Lock())
+        self._watched = False
+        self.only_tells = False
+        """Whether what is printed only tells what the exit code says: then a log on a full disk changes nothing."""
 
     def learn(self, secrets: Iterable[str]) -> None:
         """From now on none of these leaves either."""
@@ -55,12 +62,13 @@ class Outlet:
         """Print a line; those for stderr come after all that was said before them."""
         with self._lock:
             if not self.redactor.secrets:
-                _print(text + "\n", err=err)
+                self._print(text + "\n", err=err)
             elif err:
                 self._flush()
-                _print(self.redactor.text(text) + "\n", err=True)
+                self._print(self.redactor.text(text) + "\n", err=True)
             else:
-                _print(_text(self._stream.take(_raw(text + "\n"), by_line=True)))
+                self._print(_text(self._stream.take(_raw(text + "\n"), by_line=True)))
+                self._watch()
 
     def flush(self) -> None:
         """Print what was kept back: nothing comes after it."""
@@ -76,7 +84,32 @@ class Outlet:
         return self.redactor.value(value)
 
     def _flush(self) -> None:
-        _print(_text(self._stream.end()))
+        if rest := _text(self._stream.end()):
+            self._print(rest)
+
+    def _print(self, text: str, *, err: bool = False) -> None:
+        """As it is: without its ANSI codes, which click would take out, it might be a workflow command."""
+        try:
+            click.echo(text, nl=False, err=err, color=True)
+        except BrokenPipeError:
+            pass  # nobody reads on
+        except (OSError, ValueError):
+            if not (err or self.only_tells):
+                raise
+
+    def _watch(self) -> None:
+        if not self._watched and self._stream.holds:
+            self._watched = True
+            threading.Thread(target=self._flush_when_quiet, name="honeyhive-quiet", daemon=True).start()
+        self._lock.notify()
+
+    def _flush_when_quiet(self) -> None:
+        """Print what is kept back once nothing more comes: of code that hangs, the last line says where."""
+        with self._lock:
+            while True:
+                self._lock.wait_for(lambda: self._stream.holds)
+                if not self._lock.wait(_QUIET):
+                    self._flush()
 
     def _mask(self) -> None:
         if self._masks is None:
@@ -85,14 +118,7 @@ class Outlet:
         self._masks |= fresh
         for secret in sorted(fresh):
             escaped = secret.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-            _print(f"::add-mask::{escaped}\n")
-
-
-def _print(text: str, *, err: bool = False) -> None:
-    """As it is: without its ANSI codes, which click would take out, it might be a workflow command."""
-    if text:
-        with suppress(OSError, ValueError):  # nobody reads on, or the disk is full; the exit code still says it
-            click.echo(text, nl=False, err=err, color=True)
+            self._print(f"::add-mask::{escaped}\n")
 
 
 def _raw(text: str) -> bytes:

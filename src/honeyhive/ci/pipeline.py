@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from honeyhive.ci.account import WAY_OUT
 from honeyhive.ci.candidate import check_candidate, interrupted
 from honeyhive.ci.cases import make_case
-from honeyhive.ci.cleaning import cleaned, refuse_secrets, without_secrets
+from honeyhive.ci.cleaning import Cleaning, refuse_secrets, without_secrets
 from honeyhive.ci.config import ExperimentConfig
 from honeyhive.ci.edge import Edge
 from honeyhive.ci.install import users_python
@@ -26,6 +27,7 @@ from honeyhive.experiments.beside import open_beside
 from honeyhive.gate.broken import Broken, Finding, Skipped, broken_by
 from honeyhive.gate.commonest import commonest_error
 from honeyhive.gate.verdict import Case, judge
+from honeyhive.regular import is_vast
 from honeyhive.runfile import set_aside
 
 
@@ -73,7 +75,7 @@ def run_gate(preparation: Preparation, edge: Edge) -> tuple[Judged, ...]:
     settings = preparation.settings
     folders = [experiment_folder(edge.report_dir, config, settings) for config in settings.experiments]
     prepared = [
-        _guarded(config, preparation, run_file(folder))
+        _guarded(config, preparation, run_file(folder), edge.environ)
         for config, folder in zip(settings.experiments, folders, strict=True)
     ]
     ran = _ran(prepared, preparation, edge)
@@ -131,11 +133,13 @@ def run_file(folder: Path) -> Path:
     return folder / "run.jsonl"
 
 
-def _guarded(config: ExperimentConfig, preparation: Preparation, run_file: Path) -> Prepared | Skipped | Broken:
+def _guarded(
+    config: ExperimentConfig, preparation: Preparation, run_file: Path, environ: Mapping[str, str]
+) -> Prepared | Skipped | Broken:
     try:
         prepared = preparation.prepare(config, run_file)
         if isinstance(prepared, Prepared):  # its dataset is one, within bounds
-            refuse_secrets(preparation.settings.directory / config.dataset, config.dataset)
+            refuse_secrets(config, preparation.settings, environ)
     except HoneyHiveError as error:
         return broken_by(error, config.name)
     return prepared
@@ -145,7 +149,7 @@ def _all_ran(ready: list[Prepared], preparation: Preparation, edge: Edge) -> lis
     # The bases first: nothing of the change, not even what it installs, has been where they are run.
     based = [_based(item, preparation, edge) for item in ready]
     try:
-        with users_python(preparation.settings, edge) as python:
+        with users_python(preparation.settings, edge, workspace=preparation.around.root) as python:
             return list(_run_each(based, preparation, edge, python))
     except HoneyHiveError as error:  # of the installation: no experiment can do without it
         return [_Ran(case=broken_by(error, item.config.name)) for item in ready]
@@ -184,15 +188,20 @@ def _run_one(item: Prepared, preparation: Preparation, edge: Edge, python: Path 
     case = _case(item, preparation, edge, python)
     file, commonest = item.baseline.path if item.baseline else None, ""
     with suppress(InputError, RunFileError, OSError):  # it is in what was judged, and adds nothing to that
-        commonest = commonest_error(case.comparison) if isinstance(case, Case) else ""
+        commonest = commonest_error(case.comparison, _ways_out(edge)) if isinstance(case, Case) else ""
     return _Ran(case=case, digest=_digest(item.run_file), baseline_file=file, commonest_error=commonest)
+
+
+def _ways_out(edge: Edge) -> dict[str, str]:
+    """What to do about an error, by its type."""
+    return {} if edge.account is None else {"PermissionError": WAY_OUT}
 
 
 def _digest(file: Path) -> str | None:
     """The hash of a file; `None` where there is none to be read."""
     try:
         with os.fdopen(open_beside(file, os.O_RDONLY), "rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
+            return None if is_vast(stream.fileno()) else hashlib.file_digest(stream, "sha256").hexdigest()
     except (OSError, HoneyHiveError):
         return None
 
@@ -200,9 +209,10 @@ def _digest(file: Path) -> str | None:
 def _case(item: Prepared, preparation: Preparation, edge: Edge, python: Path | None) -> Case | Broken:
     """Run one experiment and make it ready to be judged."""
     config, settings = item.config, preparation.settings
+    cleaning = Cleaning(item.run_file, config.name, edge)
     try:
         set_aside(item.run_file)
-        with cleaned(item.run_file, config.name, edge):
+        with cleaning:
             ending = run_in_child(
                 config,
                 settings,
@@ -230,6 +240,7 @@ def _case(item: Prepared, preparation: Preparation, edge: Edge, python: Path | N
             warnings=(*case.warnings, *item.notes),
         )
     except Cancelled as error:
+        cleaning.finish()
         return interrupted(item.run_file, config, item.dataset, error)
     except HoneyHiveError as error:
         return broken_by(error, config.name)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
 from honeyhive.ci.baselines.ages import counted
 from honeyhive.ci.baselines.choice import Chosen, choose
+from honeyhive.ci.cleaning import rows_with_secrets
 from honeyhive.ci.config import ConfigFile, ExperimentConfig
 from honeyhive.ci.paths import is_relevant
 from honeyhive.ci.rows import BaseRows, columns_of, open_dataset, relative
@@ -20,6 +22,7 @@ from honeyhive.ci.stores.entry import Store
 from honeyhive.ci.template import Template
 from honeyhive.ci.whereabouts.situation import Kind
 from honeyhive.ci.whereabouts.surroundings import Surroundings
+from honeyhive.errors import DatasetError
 from honeyhive.experiments.dataset import Dataset
 from honeyhive.experiments.overlay import Overlay
 from honeyhive.gate.broken import Skipped
@@ -113,7 +116,10 @@ class Preparation:
         path = self.around.folder / "base" / base.name / Path(base.dataset).name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
-        return BaseRows(path=path, columns=columns_of(base))
+        rows = BaseRows(path=path, columns=columns_of(base))
+        with suppress(DatasetError):  # told by who finds no overlay
+            rows = replace(rows, left_out=rows_with_secrets(rows.opened(self.settings.limit)))
+        return rows
 
     def _about_rows(
         self, config: ExperimentConfig, dataset: Dataset | Overlay, rows_of_base: BaseRows | None
@@ -125,6 +131,10 @@ class Preparation:
                 text = f"is run on its own rows alone: {code(config.dataset)} of {base} cannot be read"
                 yield OwnGateChange(text=text, loosens=True, experiment=config.name)
             return
+        if rows_of_base is not None and rows_of_base.left_out:
+            without = counted(len(rows_of_base.left_out), "row")
+            text = f"is run without {without} of {code(config.dataset)} of {base}: a secret of this job is in there"
+            yield OwnGateChange(text=text, file=config.dataset, loosens=True, experiment=config.name)
         bounded = any(rule.bounds for rule in config.parsed_thresholds() if rule.metric.name != ERRORS)
         if dataset.added and bounded:
             text = f"adds {counted(dataset.added, 'row')} to {code(config.dataset)}: `min` and `max` judge them, too"

@@ -12,15 +12,18 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import NoReturn
 
 import psutil
 
 from honeyhive.ci.account import MOST_PROCESSES, Account
 from honeyhive.ci.lastwords import ASKED, KILLED, LAST_WORDS
+from honeyhive.ci.ownership import Owner
 from honeyhive.documents import neutralise
 from honeyhive.errors import RunFileError
 
+LARGEST_FILE = 64 * 2**30
+"""Bytes of one file that the account may write: more than a model has in one piece, and no whole disk."""
 _GRACE = 5.0
 """Seconds between asking a process to end and ending it."""
 _MOMENT = 0.01
@@ -78,6 +81,7 @@ class ProcessTree:
         _guard_ourselves()
         if account is not None:
             _give_up_more_rights()
+        self._account = account
         self._before = _children()
         self._process = subprocess.Popen(  # noqa: S603 - a list, no shell; the command is ours
             command,
@@ -87,7 +91,7 @@ class ProcessTree:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            **_belonging_to(account),
+            **({} if account is None else account.process),
         )
 
     @property
@@ -114,12 +118,13 @@ class ProcessTree:
     def end(self) -> set[psutil.Process]:
         """End the child and every process that it has left behind, whatever group or session they moved to.
 
-        Returns those that could not be ended.
+        Returns those that could not be ended. What was there before is spared, as long as in a container there is an
+        account, and room for one more process.
         """
         grace = LAST_WORDS.shorter(_GRACE, KILLED)
         if _signal_group(self._process.pid, signal.SIGKILL):
             self.wait(grace)
-        if os.getpid() == 1:
+        if os.getpid() == 1 and not _end_all_of(self._account, grace):
             _end_all_others(grace)
         deadline = time.monotonic() + grace
         while (left := _children() - self._before) and time.monotonic() < deadline:
@@ -135,10 +140,41 @@ class ProcessTree:
             self._process.stdout.close()
 
 
-def _belonging_to(account: Account | None) -> dict[str, Any]:
+def _end_all_of(account: Account | None, patience: float) -> bool:
+    """As process 1 of a container: end every process of the account at once, so that none forks meanwhile.
+
+    False where that is not to be had: there is no account, it has left no room for one more process, or has got at it.
+    """
     if account is None:
-        return {}
-    return {"user": account.owner.uid, "group": account.owner.gid, "extra_groups": [], "umask": 0o022}
+        return False
+    try:
+        helper = os.fork()
+    except OSError:
+        return False
+    if helper == 0:
+        _end_all_as(account.owner)
+    deadline = time.monotonic() + patience
+    while time.monotonic() < deadline:
+        ended, status = os.waitpid(helper, os.WNOHANG)
+        if ended:
+            return status == 0
+        time.sleep(_MOMENT)
+    os.kill(helper, signal.SIGKILL)
+    return False
+
+
+def _end_all_as(owner: Owner) -> NoReturn:
+    """In a process of its own, which executes nothing: others of that user may end or stop it, not look into it."""
+    code = 1
+    try:
+        os.setgroups([])
+        os.setresgid(owner.gid, owner.gid, owner.gid)
+        os.setresuid(owner.uid, owner.uid, owner.uid)
+        with suppress(ProcessLookupError):
+            os.kill(-1, signal.SIGKILL)
+        code = 0
+    finally:
+        os._exit(code)
 
 
 def _end_all_others(patience: float) -> None:
@@ -200,13 +236,15 @@ def _guard_ourselves() -> None:
 
 def _give_up_more_rights() -> None:
     """Once and for all, for us and whatever we start: nothing that is run gives rights which its user has not, and no
-    user has more than so many processes. We are root and keep what root has; the account gets nothing back.
+    user has more than so many processes, or a larger file than that. We are root and keep what root has; the account
+    gets nothing back.
     """
     import resource  # noqa: PLC0415 - not on every system
 
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    for limit, most in ((resource.RLIMIT_NPROC, MOST_PROCESSES), (resource.RLIMIT_CORE, 0)):
+    limits = ((resource.RLIMIT_NPROC, MOST_PROCESSES), (resource.RLIMIT_CORE, 0), (resource.RLIMIT_FSIZE, LARGEST_FILE))
+    for limit, most in limits:
         _, hard = resource.getrlimit(limit)
         least = most if hard == resource.RLIM_INFINITY else min(most, hard)
         resource.setrlimit(limit, (least, least))

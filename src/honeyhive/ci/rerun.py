@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from honeyhive.ci.candidate import check_candidate
-from honeyhive.ci.cleaning import cleaned
+from honeyhive.ci.cleaning import Cleaning
 from honeyhive.ci.config import ConfigFile, ExperimentConfig
 from honeyhive.ci.edge import Edge
 from honeyhive.ci.install import users_python
@@ -40,7 +40,7 @@ def rerun(item: Prepared, preparation: Preparation, edge: Edge) -> Baseline:
     try:
         there = around.config_at(commit, called)
         config, settings = _of_the_base(item.config, preparation, there, directory=directory, called=called)
-        with users_python(settings, edge) as python:
+        with users_python(settings, edge, workspace=folder) as python:
             return _run(config, settings, edge, python=python, out=around.folder / "rerun" / f"{config.name}.jsonl")
     except (InputError, RunFileError) as error:  # of the base: this change can do nothing about it
         raise NoDecisionError(f"{called} cannot be run again: {error}", hint=_HINT) from error
@@ -67,7 +67,7 @@ def _of_the_base(
 
 def _run(config: ExperimentConfig, settings: Settings, edge: Edge, *, python: Path | None, out: Path) -> Baseline:
     dataset = open_dataset(config, settings)
-    with cleaned(out, config.name, edge):
+    with Cleaning(out, config.name, edge):
         ending = run_in_child(config, settings, run_id=str(uuid.uuid4()), python=python, out=out, edge=edge)
     found = check_candidate(out, config, dataset, ending)
     if isinstance(found, Broken):

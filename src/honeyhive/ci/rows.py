@@ -13,15 +13,19 @@ from honeyhive.ci.settings import Settings
 from honeyhive.errors import DatasetError
 from honeyhive.experiments.dataset import Columns, Dataset
 from honeyhive.experiments.git import workspace_root
-from honeyhive.experiments.overlay import Overlay
+from honeyhive.experiments.overlay import Overlay, Without
 
 
 @dataclass(frozen=True, kw_only=True)
 class BaseRows:
-    """The dataset as the base has it: a copy of the file, and what its columns mean there."""
+    """The dataset as the base has it: a copy of the file, and what its columns mean there.
+
+    `left_out` are the ids of rows that are not run: a secret is in them, and taken out of the run they would be others.
+    """
 
     path: Path
     columns: Columns
+    left_out: tuple[str, ...] = ()
 
     def as_said(self) -> dict[str, Any]:
         """For the process that runs the experiment."""
@@ -30,14 +34,18 @@ class BaseRows:
             "ground_truth": self.columns.ground_truth,
             "id": self.columns.id,
         }
-        return {"path": str(self.path), "columns": columns}
+        return {"path": str(self.path), "columns": columns, "left_out": self.left_out}
 
     @classmethod
     def of(cls, said: Mapping[str, Any]) -> BaseRows:
         """What `as_said` gave."""
         inputs = said["columns"]["inputs"]
         columns = Columns(**{**said["columns"], "inputs": None if inputs is None else tuple(inputs)})
-        return cls(path=Path(said["path"]), columns=columns)
+        return cls(path=Path(said["path"]), columns=columns, left_out=tuple(said["left_out"]))
+
+    def opened(self, limit: int | None) -> Dataset:
+        """Its rows, every one read and checked."""
+        return Dataset.open(self.path, workspace=self.path.parent, columns=self.columns, limit=limit)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,12 +87,10 @@ def open_dataset(
     if base_rows is None:
         return head
     try:
-        base = Dataset.open(
-            base_rows.path, workspace=base_rows.path.parent, columns=base_rows.columns, limit=settings.limit
-        )
+        base = base_rows.opened(settings.limit)
     except DatasetError:  # told by who finds no overlay here
         return head
-    return Overlay(head, base)
+    return Overlay(head, Without(base, base_rows.left_out) if base_rows.left_out else base)
 
 
 def columns_of(config: ExperimentConfig) -> Columns:

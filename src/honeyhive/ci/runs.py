@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from honeyhive.errors import InputError, NoDecisionError, RunFileError
+from honeyhive.regular import is_vast
 from honeyhive.result import Failed, RunResult
 from honeyhive.runfile import read_run
 
@@ -35,13 +36,19 @@ class Baseline:
 
     def unchanged(self) -> RunResult:
         """The run, as it was read; `NoDecisionError` where somebody, the user's code perhaps, has written to it."""
-        if not self.path.is_file() or _sha256(self.path) != self.sha256:
+        if not self._is_as_it_was():
             raise NoDecisionError(
                 "the baseline was changed while the experiment ran",
                 file=str(self.path),
                 hint="your code may not write to it; run again",
             )
         return self.run
+
+    def _is_as_it_was(self) -> bool:
+        try:
+            return self.path.is_file() and _sha256(self.path) == self.sha256
+        except RunFileError:
+            return False
 
 
 def read_baseline(path: Path) -> Baseline:
@@ -99,4 +106,6 @@ def _finish(path: Path) -> str:
 
 def _sha256(path: Path) -> str:
     with path.open("rb") as stream:
+        if is_vast(stream.fileno()):
+            raise RunFileError("no run is as large as that", file=str(path), hint="see what has made it so")
         return hashlib.file_digest(stream, "sha256").hexdigest()

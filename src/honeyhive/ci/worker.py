@@ -10,17 +10,19 @@ import tempfile
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from honeyhive.ci.account import Account, refuse_unreachable
+from honeyhive.ci.account import WAY_OUT, Account, own_folder, refuse_unreachable
 from honeyhive.ci.config import ExperimentConfig
 from honeyhive.ci.edge import Edge
-from honeyhive.ci.ownership import Owner
+from honeyhive.ci.handing import handed_over
+from honeyhive.ci.ownership import Owner, make_folder, take_file
 from honeyhive.ci.processes import run_to_end
 from honeyhive.ci.rows import BaseRows, Besides
 from honeyhive.ci.settings import Settings
+from honeyhive.ci.vast import cut_to_size
 from honeyhive.documents.redactor import SHORTEST, Redactor
 from honeyhive.experiments.provenance import MERGE_BASE_VARIABLE, provenance
 from honeyhive.runfile import companion
@@ -65,6 +67,7 @@ PASSED_ON = [
     "HONEYHIVE_TELEMETRY",
     "HH_TELEMETRY",
     "GITHUB_SERVER_URL",
+    "RUNNER_TRACKING_ID",  # by which a runner finds what a step has left running
     "RUNNER_OS",
     "RUNNER_ARCH",
     MERGE_BASE_VARIABLE,
@@ -130,7 +133,7 @@ def run_in_child(  # noqa: PLR0913 - what to run and how, and the effects that t
     is asked to end first.
     """
     run_id = run_id or str(uuid.uuid4())
-    environment = child_environment(edge.environ, settings.pass_env, edge.account)
+    environment = environment_of(settings, edge)
     with plain_folder(edge.account) as folder:
         plan, told, error_file = (folder / f"{name}.json" for name in ("plan", "besides", "error"))
         plan.write_text(_plan(experiment), encoding="utf-8")
@@ -140,7 +143,7 @@ def run_in_child(  # noqa: PLR0913 - what to run and how, and the effects that t
         command = _command(experiment, settings, python or Path(sys.executable))
         command += ["--config", str(plan), "--besides", str(told), "--run-id", run_id]
         command += ["--out", str(out), "--error-file", str(error_file)]
-        with _written_by_the_child(out, error_file, settings, edge.account):
+        with _written_by_the_child(out, error_file, settings, edge.account), cut_to_size(out):
             exit_code = run_to_end(
                 command,
                 environment=environment,
@@ -150,6 +153,8 @@ def run_in_child(  # noqa: PLR0913 - what to run and how, and the effects that t
                 account=edge.account,
             )
         error = _reported_error(error_file)
+        if error is not None and edge.account is not None and "Permission denied" in error.message:
+            error = replace(error, hint="; ".join(filter(None, (error.hint, WAY_OUT))))
         return Ending(exit_code=exit_code, run_id=run_id, time_limit=settings.time_limit, error=error)
 
 
@@ -158,21 +163,38 @@ def child_environment(
 ) -> dict[str, str]:
     """The part of the environment that the user's code may see; home and scratch are those of the account."""
     names = {*PASSED_ON, *pass_env, *(name for name in environ if name.startswith("LC_"))}
-    tokens = {value for name in _TOKENS if (value := environ.get(name))}
-    holding = Redactor(frozenset(token for token in tokens if len(token) >= SHORTEST))
+    tokens, holding = _tokens(environ), _holding_tokens(environ)
     passed = {name: environ[name] for name in names if name in environ and environ[name] not in tokens}
     seen = {name: value for name, value in passed.items() if not holding.finds(os.fsencode(value))}
     return seen if account is None else account.environment(seen)
 
 
+def environment_of(settings: Settings, edge: Edge) -> dict[str, str]:
+    """The environment of a child; a file that a variable of `pass-env` names is one that its account can read."""
+    seen = child_environment(edge.environ, settings.pass_env, edge.account)
+    if edge.account is None:
+        return seen
+    return handed_over(seen, settings, edge.account, environ=edge.environ, tokens=_holding_tokens(edge.environ))
+
+
+def _tokens(environ: Mapping[str, str]) -> set[str]:
+    return {value for name in _TOKENS if (value := environ.get(name))}
+
+
+def _holding_tokens(environ: Mapping[str, str]) -> Redactor:
+    return Redactor(frozenset(token for token in _tokens(environ) if len(token) >= SHORTEST))
+
+
 @contextmanager
 def plain_folder(account: Account | None) -> Iterator[Path]:
     """A folder of ours for the block, in which the account can read and not write."""
-    within = None if account is None else account.folder
-    with tempfile.TemporaryDirectory(prefix="honeyhive-", dir=within, ignore_cleanup_errors=True) as name:
-        if account is not None:
-            Path(name).chmod(0o711)
-        yield Path(name)
+    if account is None:
+        with tempfile.TemporaryDirectory(prefix="honeyhive-", ignore_cleanup_errors=True) as name:
+            yield Path(name)
+        return
+    with own_folder(account.folder) as folder:
+        folder.chmod(0o711)
+        yield folder
 
 
 @contextmanager
@@ -182,8 +204,8 @@ def _written_by_the_child(out: Path, error_file: Path, settings: Settings, accou
         yield
         return
     refuse_unreachable(settings.directory, account)
-    out.parent.mkdir(parents=True, exist_ok=True)
     back, files = Owner.of(settings.directory), (out, companion(out, "spans"))
+    make_folder(out.parent, back)
     for path in (*files, error_file):
         account.make_file(path)
     try:
@@ -192,7 +214,7 @@ def _written_by_the_child(out: Path, error_file: Path, settings: Settings, accou
     finally:
         for path in files:
             if path.lstat().st_size:
-                os.chown(path, back.uid, back.gid, follow_symlinks=False)
+                take_file(path, back)
             else:  # as if nobody had made it
                 path.unlink()
 

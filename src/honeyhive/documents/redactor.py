@@ -7,7 +7,7 @@ it. Written backwards it is not: a redactor keeps accidents from the log, it doe
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
 from typing import Any
@@ -15,7 +15,8 @@ from typing import Any
 from pydantic_core import from_json
 
 from honeyhive.documents.plain import compact_json
-from honeyhive.documents.spellings import BLANK, Reading, places, readings, spellings
+from honeyhive.documents.spans import HEAD, Span, all_of, merged, overlap, without
+from honeyhive.documents.spellings import BLANK, Reading, may_go_on, places, readings, spellings, unescaped
 
 MARK = "***"
 
@@ -28,15 +29,13 @@ SHORTEST_LINE = 8
 _MARK = MARK.encode()
 _PIECE = 2**20
 _MOST_HELD = 2**16
-_HEAD = 4
 _LONGEST_ESCAPE = 12
 """Characters that one of a secret's may be written as."""
 _PASSES = 4
+_PIECE_OF_SPELLING = 8
 
-_ESCAPES = (b"\\n", b"\\r", b"\\t", b"\\")
-"""White space as JSON writes it, and what stands before a quote, in JSON in JSON as well."""
-
-_Span = tuple[int, int]
+_BREAKS = (b"\\n", b"\\r", b"\\t")
+"""White space as JSON writes it."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ class Redactor:
 
     def text(self, text: str) -> str:
         """The text without the secrets."""
-        if not self.secrets:
+        if not self.secrets or (len(text) < self._shortest and text.isascii()):
             return text
         raw = text.encode("utf-8", "surrogatepass")
         found = self.raw(raw)
@@ -72,6 +71,8 @@ class Redactor:
         """UTF-8 without the secrets; the same object where none is in it."""
         if not self.finds(text):
             return text
+        if len(text) <= _PIECE:
+            return self.cleaned(text)
         stream = self.stream()
         pieces = [stream.take(text[at : at + _PIECE]) for at in range(0, len(text), _PIECE)]
         return b"".join([*pieces, stream.end()])
@@ -113,31 +114,41 @@ class Redactor:
         if not self.secrets:
             return False
         seen = line.translate(None, BLANK)
-        joined = seen
-        for escape in _ESCAPES:
-            joined = joined.replace(escape, b"")
-        texts = (seen,) if len(joined) == len(seen) else (seen, joined)
-        return any(any(map(text.__contains__, self._spellings)) for text in texts)
+        return self._has(seen) or (b"\\" in seen and any(map(_bare(seen).__contains__, self._bare_spellings)))
 
     def finds(self, text: bytes) -> bool:
         """Whether one of the secrets is in this UTF-8."""
-        return bool(self.secrets) and any(
-            any(map(reading.text.__contains__, self._spellings)) for reading in readings(text)
-        )
+        return bool(self.secrets) and any(map(self._has, unescaped(text)))
+
+    def _has(self, reading: bytes) -> bool:
+        return any(map(reading.__contains__, self._pieces)) and any(map(reading.__contains__, self._spellings))
 
     def stream(self) -> Stream:
         """For text that comes piece by piece: a secret may go on in the next."""
         return Stream(self)
 
-    def spans(self, text: bytes) -> list[_Span]:
-        """Where the secrets are, in order and apart from each other."""
-        found: list[_Span] = []
-        for depth, reading in enumerate(readings(text)):
-            there = [span for spelling in self._spellings for span in _all_of(spelling, reading.text)]
-            if there:
+    def cleaned(self, text: bytes) -> bytes:
+        """The text with the mark in the place of each secret that is in it as a whole."""
+        steps = [self._as_they_are] if self._are_apart else []
+        for spans in (*steps, *[self.spans] * _PASSES):  # what is left and right of one may make another one
+            if not self.finds(text):
+                break
+            text = b"".join(without(text, merged(sorted(spans(text))), _MARK))
+        return text
+
+    def spans(self, text: bytes) -> list[Span]:
+        """Where the secrets are, in however they are written."""
+        found: list[Span] = []
+        for depth, reading in enumerate(unescaped(text)):
+            if self._has(reading):
                 begins, ends = places(text, depth)
+                there = [span for spelling in self._spellings for span in all_of(spelling, reading)]
                 found += [(begins[begin], ends[end - 1]) for begin, end in there]
-        return list(_merged(sorted(found)))
+        return found
+
+    def _as_they_are(self, text: bytes) -> list[Span]:
+        """Where they are as they are: most are, and to look further takes ten times as long."""
+        return [span for secret in self._raw for span in all_of(secret, text)]
 
     def begun(self, text: bytes) -> int:
         """Where a secret begins that may go on after the text; its length where none does."""
@@ -155,8 +166,8 @@ class Redactor:
             return 0
         text = reading.text[: len(reading.text) - reading.begun]
         last = text[-len(self._spellings[0]) :]
-        longest = max(map(partial(_overlap, last), self._spellings)) if any(map(last.__contains__, self._heads)) else 0
-        sizes = range(min(_HEAD - 1, len(text)), longest, -1)
+        longest = max(map(partial(overlap, last), self._spellings)) if any(map(last.__contains__, self._heads)) else 0
+        sizes = range(min(HEAD - 1, len(text)), longest, -1)
         return next((size for size in sizes if text[-size:] in self._beginnings), longest) + reading.begun
 
     @cached_property
@@ -170,12 +181,43 @@ class Redactor:
         return tuple(sorted({spelling for value in self.lines for spelling in spellings(value)}, key=len, reverse=True))
 
     @cached_property
+    def _bare_spellings(self) -> frozenset[bytes]:
+        return frozenset(bare for spelling in self._spellings if len(bare := _bare(spelling)) >= HEAD)
+
+    @cached_property
+    def _pieces(self) -> tuple[bytes, ...]:
+        """As few pieces as will do for each spelling to have one of them: where none is, no secret is either."""
+        pieces: list[bytes] = []
+        left = set(self._spellings)
+        while left:
+            first = min(left, key=lambda spelling: (len(spelling), spelling))
+            size = min(_PIECE_OF_SPELLING, len(first))
+            parts = (first[at : at + size] for at in range(len(first) - size + 1))
+            pieces.append(max(parts, key=lambda part: sum(part in spelling for spelling in left)))
+            left = {spelling for spelling in left if pieces[-1] not in spelling}
+        return tuple(pieces)
+
+    @cached_property
+    def _are_apart(self) -> bool:
+        """Whether none is a part of another one, of which then a rest would stay where the part alone is found."""
+        return not any(one is not other and one in other for one in self.lines for other in self.lines)
+
+    @cached_property
+    def _raw(self) -> tuple[bytes, ...]:
+        raw = (secret.encode("utf-8", "surrogatepass") for secret in self.lines)
+        return tuple(secret for secret in raw if not may_go_on(secret))  # else a rest of an escape would stay
+
+    @cached_property
+    def _shortest(self) -> int:
+        return min(map(len, self._spellings), default=0)
+
+    @cached_property
     def _heads(self) -> frozenset[bytes]:
-        return frozenset(spelling[:_HEAD] for spelling in self._spellings)
+        return frozenset(spelling[:HEAD] for spelling in self._spellings)
 
     @cached_property
     def _beginnings(self) -> frozenset[bytes]:
-        return frozenset(spelling[:size] for spelling in self._spellings for size in range(1, _HEAD))
+        return frozenset(spelling[:size] for spelling in self._spellings for size in range(1, HEAD))
 
 
 NO_SECRETS = Redactor()
@@ -201,12 +243,17 @@ class Stream:
         self._redactor = redactor
         self._held = b""
 
+    @property
+    def holds(self) -> bool:
+        """Whether something is kept back."""
+        return bool(self._held)
+
     def take(self, piece: bytes, *, by_line: bool = False) -> bytes:
         """What can be given out once this has come; `by_line` it ends where a line does."""
         if self._held and not piece.translate(None, BLANK) and len(self._held) < _MOST_HELD:
             self._held += piece  # nothing to be read in it: it is not looked at again and again
             return b""
-        text = self._cleaned(self._held + piece)
+        text = self._redactor.cleaned(self._held + piece)
         at = self._redactor.begun(text)
         if len(text) - at > _MOST_HELD:  # nobody breaks a secret up so far by accident
             at = len(text)
@@ -217,15 +264,8 @@ class Stream:
 
     def end(self) -> bytes:
         """The rest: nothing comes after it."""
-        rest, self._held = self._cleaned(self._held), b""
+        rest, self._held = self._redactor.cleaned(self._held), b""
         return rest
-
-    def _cleaned(self, text: bytes) -> bytes:
-        for _ in range(_PASSES):  # what is left and right of a secret may make another one
-            if not self._redactor.finds(text):
-                break
-            text = b"".join(_without(text, self._redactor.spans(text)))
-        return text
 
 
 def _lines(secret: str) -> list[str]:
@@ -233,42 +273,8 @@ def _lines(secret: str) -> list[str]:
     return [line for line in lines if len(line) >= SHORTEST_LINE] if len(lines) > 1 else []
 
 
-def _all_of(spelling: bytes, text: bytes) -> Iterator[_Span]:
-    at = text.find(spelling)
-    while at >= 0:
-        yield at, at + len(spelling)
-        at = text.find(spelling, at + len(spelling))
-
-
-def _overlap(text: bytes, spelling: bytes) -> int:
-    """How many of the text's last bytes are the spelling's first ones; of fewer than `_HEAD` it knows nothing."""
-    head = spelling[:_HEAD]
-    at = text.find(head, max(0, len(text) - len(spelling) + 1))
-    while at >= 0:
-        if spelling.startswith(text[at:]):
-            return len(text) - at
-        at = text.find(head, at + 1)
-    return 0
-
-
-def _merged(spans: Iterable[_Span]) -> Iterator[_Span]:
-    """The spans, those that overlap as one."""
-    last: _Span | None = None
-    for begin, end in spans:
-        if last is None or begin >= last[1]:
-            if last is not None:
-                yield last
-            last = (begin, end)
-        else:
-            last = (last[0], max(last[1], end))
-    if last is not None:
-        yield last
-
-
-def _without(text: bytes, spans: Iterable[_Span]) -> Iterator[bytes]:
-    at = 0
-    for begin, end in spans:
-        yield text[at:begin]
-        yield _MARK
-        at = end
-    yield text[at:]
+def _bare(text: bytes) -> bytes:
+    """Without white space as JSON writes it, and without what it has before quotes, JSON in JSON included."""
+    for escape in _BREAKS:
+        text = text.replace(escape, b"")
+    return text.translate(None, b"\\")

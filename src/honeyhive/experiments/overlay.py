@@ -29,6 +29,28 @@ class Differing:
         return Differing(count=self.count + 1, ids=self.ids if self.count >= _NAMED else (*self.ids, datapoint_id))
 
 
+class Without:
+    """A dataset without some of its rows, as the base of an overlay."""
+
+    def __init__(self, dataset: Dataset, ids: Sequence[str]) -> None:
+        self._dataset, self._ids = dataset, frozenset(ids)
+        self.count = sum(1 for _ in self)
+
+    def __iter__(self) -> Iterator[Datapoint]:
+        """The datapoints that are left."""
+        return (datapoint for datapoint in self._dataset if datapoint.id not in self._ids)
+
+    def has_id(self, datapoint_id: str) -> bool:
+        """Whether one of them has this id."""
+        return datapoint_id not in self._ids and self._dataset.has_id(datapoint_id)
+
+    def knows(
+        self, datapoint_id: str, content_hash: str, tags: Sequence[str] = (), metadata: Mapping[str, Any] | None = None
+    ) -> bool:
+        """Whether one of them is this."""
+        return datapoint_id not in self._ids and self._dataset.knows(datapoint_id, content_hash, tags, metadata)
+
+
 class Overlay:
     """The rows of `head`, and those of `base` that `head` lacks or has edited, as `base` has them.
 
@@ -44,7 +66,7 @@ class Overlay:
     is of all rows. A limit holds for each of the two. What it comes to depends on nothing but the two datasets.
     """
 
-    def __init__(self, head: Dataset, base: Dataset) -> None:
+    def __init__(self, head: Dataset, base: Dataset | Without) -> None:
         self._head, self._base = head, base
         self.dataset_id, self.path, self.sha256, self.limit = head.dataset_id, head.path, head.sha256, head.limit
         self.removed, self.edited, self.retagged = Differing(), Differing(), Differing()
@@ -122,5 +144,5 @@ class Overlay:
         return found[1] if self._edited_id(found[1]) == datapoint_id else datapoint_id
 
 
-def _has(dataset: Dataset, datapoint: Datapoint) -> bool:
+def _has(dataset: Dataset | Without, datapoint: Datapoint) -> bool:
     return dataset.knows(datapoint.id, datapoint.content_hash, datapoint.tags, datapoint.metadata)

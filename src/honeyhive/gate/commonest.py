@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import TypeVar
 
 from honeyhive.gate.comparison import Comparison
@@ -16,10 +17,11 @@ _KINDS = 1_000
 _LENGTH = 200
 
 
-def commonest_error(comparison: Comparison) -> str:
+def commonest_error(comparison: Comparison, ways_out: Mapping[str, str]) -> str:
     """What the candidate's errors have in common, where most of its datapoints went wrong; else empty.
 
     It is the commonest type, with the message that it has most often: messages may name their datapoint.
+    A type for which there is a way out is told it.
     """
     if not comparison.errors or 2 * comparison.errors < comparison.count:
         return ""
@@ -31,7 +33,10 @@ def commonest_error(comparison: Comparison) -> str:
     ((name, times),) = types.most_common(1)
     fault = next((fault for fault, _ in faults.most_common() if fault.type == name), Fault(type=name, message=""))
     like = "" if faults[fault] == times else "such as "
-    return f"the commonest error: {like}{one_line(str(fault), _LENGTH)} ({times:,} of {types.total():,} errors)"
+    way_out = f" — {ways_out[name]}" if name in ways_out else ""
+    return (
+        f"the commonest error: {like}{one_line(str(fault), _LENGTH)} ({times:,} of {types.total():,} errors){way_out}"
+    )
 
 
 def _count(seen: Counter[K], key: K) -> None:

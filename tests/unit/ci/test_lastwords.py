@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import threading
 
 import pytest
 
-from honeyhive.ci.lastwords import ASKED, KILLED, OVER, PATIENCE, TOLD, LastWords
+from honeyhive.ci.lastwords import ASKED, CLEANED, KILLED, OVER, PATIENCE, TOLD, LastWords
 from honeyhive.errors import ReportingError
 
 
@@ -35,6 +36,17 @@ def test_after_it_they_have_less_and_no_more_than_they_wanted() -> None:
     words = LastWords(Clock())
     words.begin()
     assert (words.begun, words.shorter(5.0, 1.0), words.shorter(0.5, 1.0)) == (True, 1.0, 0.5)
+
+
+def test_after_it_there_is_an_end_and_a_moment_in_any_case() -> None:
+    clock = Clock()
+    words = LastWords(clock)
+    assert words.left(CLEANED, least=0.5) == math.inf
+    words.begin()
+    clock.now += 2.0
+    assert words.left(CLEANED, least=0.5) == CLEANED - 2.0
+    clock.now += 60.0
+    assert words.left(CLEANED, least=0.5) == 0.5
 
 
 def test_after_it_what_answers_is_told_and_what_fails_fails() -> None:

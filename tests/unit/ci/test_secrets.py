@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from honeyhive.ci.secrets import given_secrets, known_secrets, passed_secrets, secrets_of_checkout
+from honeyhive.ci.secrets import given_secrets, known_secrets, passed_secrets, secrets_of_checkout, variable_of
+from honeyhive.ci.worker import PASSED_ON
 
 VALUE = "0123456789abcdef"
 
@@ -81,3 +82,43 @@ def test_a_checkouts_configuration_may_hold_some(tmp_path: Path) -> None:
     config = f"{remote}[http]\n\textraheader = AUTHORIZATION: basic {header}\n"
     (tmp_path / ".git" / "config").write_text(config)
     assert secrets_of_checkout(tmp_path) == {"hunter2hunter2", header, VALUE}
+
+
+PUBLIC = ["postgres", "accuracy", "Baseline", "PRODUCTION", "20241105", "2024-11-05", "v10.12.1", "ground_truth"]
+
+
+@pytest.mark.parametrize("value", PUBLIC)
+def test_ordinary_words_and_the_keys_of_our_files_are_none_whatever_they_are_called(value: str) -> None:
+    assert known_secrets({"SORT_KEY": value, "DB": f"postgres://bees:{value}@db/bees"}) == frozenset()
+    assert passed_secrets({"VARIANT": value}, ["VARIANT"]) == frozenset()
+    assert known_secrets({"GITHUB_TOKEN": value, "HH_API_KEY": value}) == {value}
+
+
+RANDOM = ["abcdefghijklmnop", "qzxwvkjhgf", "aBcDeFgHiJ", "hunter22", "known-to-everybody", "123456789", "my_baseline"]
+
+
+@pytest.mark.parametrize("value", RANDOM)
+def test_what_could_be_chosen_by_chance_or_is_more_than_a_word_is_one(value: str) -> None:
+    assert known_secrets({"SORT_KEY": value, "DB": f"postgres://bees:{value}@db/bees"}) == {value}
+    assert passed_secrets({"VARIANT": value}, ["VARIANT"]) == {value}
+
+
+def test_a_password_that_is_the_users_name_is_none() -> None:
+    assert known_secrets({"DATABASE_URL": "postgres://bees-and-1-more:bees-and-1-more@db/bees"}) == frozenset()
+
+
+@pytest.mark.parametrize("name", [*PASSED_ON, "LC_ALL", "GITHUB_RUN_NUMBER", "RUNNER_NAME"])
+def test_what_everybody_has_is_none_when_it_is_passed_too(name: str) -> None:
+    assert passed_secrets({name: VALUE}, [name]) == frozenset()
+
+
+@pytest.mark.parametrize("name", ["GITHUB_APP_PRIVATE_KEY", "GITHUB_TOKEN", "GITHUB_PAT", "RUNNER_TOKEN"])
+def test_of_githubs_names_those_that_say_so_are_secrets_all_the_same(name: str) -> None:
+    assert passed_secrets({name: VALUE}, [name]) == {VALUE}
+
+
+def test_the_variable_of_a_secret_is_found_by_what_is_in_a_text() -> None:
+    environ = {"HOME": VALUE, "A_KEY": VALUE[::-1], "VARIANT": VALUE[2:]}
+    assert variable_of(f"<{VALUE[::-1]}>".encode(), environ, ()) == "A_KEY"
+    assert variable_of(f"<{VALUE}>".encode(), environ, ()) is None
+    assert variable_of(f"<{VALUE}>".encode(), environ, ["VARIANT"]) == "VARIANT"

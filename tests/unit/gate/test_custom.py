@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fenced import blocks
 from honeyhive.gate.custom import BLOCKS, FILTERS, LONGEST, CustomTemplate, CustomTemplateError, left_open
 from honeyhive.gate.markdown import one_line
 from rendered import Page, page
@@ -273,3 +275,12 @@ def test_what_would_swallow_the_rest_is_found(block: str, left: str | None) -> N
     assert left_open(block) == left
     if left is not None:
         assert f"the block `table` leaves {left} open" in fault_in(block)
+
+
+def test_the_template_of_the_page_on_github_says_its_words() -> None:
+    pages = Path(__file__).parents[3] / "docs" / "github.md"
+    (source,) = (block.text for block in blocks(pages.read_text("utf-8")) if block.language == "jinja")
+    finding = {"checks": [{"metric": "correct", "baseline": 0.4, "candidate": 0.35}]}
+    said = CustomTemplate(source, "words.md.j2").blocks({"footer": "judged by `honeyhive.yml`"}, {"finding": finding})
+    assert "correct</code> | 40.0 % | 35.0 % |" in said["table"]
+    assert said["footer"].strip().startswith("judged by `honeyhive.yml` · questions: [the team's page](https://")

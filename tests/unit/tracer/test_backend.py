@@ -184,8 +184,8 @@ def test_spans_are_sent_as_protobuf_in_batches() -> None:
 
 def test_it_may_be_packed_and_may_be_json() -> None:
     packed, plain = Collector(), Collector()
-    for collector, settings in ((packed, {"gzip": True, "json": True}), (plain, {"json": True})):
-        sink = collector.sink(**settings)
+    for collector, packs in ((packed, True), (plain, False)):
+        sink = collector.sink(gzip=packs, json=True)
         sink.put(made("x"))
         assert sink.close(30) == 0
     (request,) = packed.requests

@@ -93,7 +93,9 @@ class _Evidence(_Part):
     baseline_error: _Text | None = None
 
 
-class _Document(_Part):
+class Document(_Part):
+    """The report as it is written."""
+
     schema_: int = Field(alias="schema", ge=1)
     origin: _Origin
     context: _Context
@@ -214,13 +216,13 @@ def parse_report(text: str) -> tuple[Report, tuple[Listed, ...]]:
             f"the report has schema {schema}, this version reads up to {SCHEMA}",
             hint="let both workflows use the same version of the action",
         )
-    document = _validated(TypeAdapter(_Document), data, "report")
+    document = _validated(TypeAdapter(Document), data, "report")
     findings = tuple(_to_finding(item) for item in document.findings)
     _refuse_twins(findings)
     return _report(document, findings), document.files
 
 
-def _report(document: _Document, findings: tuple[Finding, ...]) -> Report:
+def _report(document: Document, findings: tuple[Finding, ...]) -> Report:
     datasets = {name: Dataset(path=path) for name, path in document.context.datasets.items()}
     return Report(
         findings=findings,
