@@ -38,7 +38,6 @@ _LONGEST_LINE, _LONGEST_NAME, _GREATEST = 1_000, 2_000, 1e100
 
 _FILE = r"^([A-Za-z0-9][A-Za-z0-9._-]{0,99}/)?(comparison\.json|comment\.md|run(\.spans)?\.jsonl)$"
 _COMMIT = re.compile(r"[0-9a-f]{7,64}")
-
 _Text = Annotated[str, Field(max_length=LONGEST_TEXT)]
 _Line = Annotated[str, Field(max_length=_LONGEST_LINE)]
 _Name = Annotated[str, Field(max_length=_LONGEST_NAME)]
