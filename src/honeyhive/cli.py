@@ -30,6 +30,7 @@ from honeyhive.ci.ending import (
     listen_no_more,
     our_fault,
     say,
+    warn_in_a_line,
 )
 from honeyhive.ci.outlet import OUTLET
 from honeyhive.ci.secrets import given_secrets, known_secrets, passed_secrets
@@ -304,6 +305,7 @@ def main() -> NoReturn:
             stream.reconfigure(errors="backslashreplace")
     error_file = error_file_of(sys.argv)
     OUTLET.learn(known_secrets(os.environ))
+    warn_in_a_line()
     try:
         cli.main(prog_name="honeyhive", standalone_mode=False)
         code = 0

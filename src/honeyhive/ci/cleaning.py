@@ -36,8 +36,8 @@ _BLOCK = 2**20
 _LEAST = 0.5
 """Seconds, however late it is: a run of the usual size needs a part of one."""
 _WAY_OUT = (
-    "if it is no secret, let the name of its variable say so: ..._MODEL, ..._NAME, ..._VERSION; "
-    "if it is one of an address, take another password"
+    "if it is no secret, give the variable a name that says so, such as ..._MODEL, ..._NAME or ..._VERSION; "
+    "where it is the password in an address, take another password"
 )
 
 
@@ -138,7 +138,7 @@ def refuse_secrets(config: ExperimentConfig, settings: Settings, environ: Mappin
     found = _first_with_secret(settings.directory / config.dataset)
     if found is not None:
         line, row = found
-        hint = f"take it out, and no longer use it; {_WAY_OUT}"
+        hint = f"take the value out of it, and no longer use that anywhere; {_WAY_OUT}"
         raise DatasetError(f"holds {whose(row)}", file=config.dataset, line=line, hint=hint)
 
 

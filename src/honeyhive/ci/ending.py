@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 import traceback
+import warnings
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from honeyhive.ci.commands import Annotation, error_annotation
 from honeyhive.ci.lastwords import LAST_WORDS, OVER
 from honeyhive.ci.outlet import OUTLET
 from honeyhive.documents import neutralise
-from honeyhive.errors import Cancelled, HoneyHiveError
+from honeyhive.errors import Cancelled, HoneyHiveError, HoneyHiveWarning
 
 _SIGNALS = tuple(  # Windows has no SIGHUP
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
@@ -73,6 +74,19 @@ def annotate(annotation: Annotation) -> None:
     )
     at_terminal = sys.stderr is not None and sys.stderr.isatty()  # it is None where it was closed
     say(annotation.plain() if at_terminal else annotation.command(), err=True)
+
+
+def warn_in_a_line() -> None:
+    """From now on a warning of ours is a line of the log, without the place in our source that Python shows."""
+    usual = warnings.showwarning
+
+    def shown(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+        if issubclass(category, HoneyHiveWarning):
+            say(neutralise(f"warning: {message}"), err=True)
+        else:
+            usual(message, category, *place, **more)
+
+    setattr(warnings, "showwarning", shown)  # noqa: B010 - mypy takes no other function for it
 
 
 def our_fault(error: BaseException) -> HoneyHiveError:

@@ -84,7 +84,8 @@ def _begun(
 ) -> Preparation:
     settings = load_settings(given, edge.environ, directory=directory, base=around.rules)
     OUTLET.learn(passed_secrets(edge.environ, settings.pass_env))
-    for line in opening_lines(settings, around):
+    missing = [name for name in settings.pass_env if name not in edge.environ]
+    for line in (*opening_lines(settings, around), *(f"pass-env: {name} is not set in this job" for name in missing)):
         edge.echo(neutralise(line))
     telling.begin(settings, edge.report_dir)
     store = store_of(settings.store, inputs, around, edge.environ)

@@ -36,7 +36,10 @@ def _asked(finding: Finding, report: Report) -> dict[str, Any]:
     context, evidence = report.context, report.evidence.get(finding.experiment, {})
     found = finding_json(finding)
     values = {
-        "finding": found | {"changes": found.get("changes", [])[:_MOST_CHANGES]},
+        # One that is broken or skipped has none of these: a template need not ask.
+        "finding": {"checks": [], "metrics": [], "warnings": []}
+        | found
+        | {"changes": found.get("changes", [])[:_MOST_CHANGES]},
         "datapoints": _datapoints(finding, evidence),
         "context": _said(context, finding.experiment),
     }
