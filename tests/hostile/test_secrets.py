@@ -114,8 +114,14 @@ GIVEN = {
 def test_what_the_function_gives_is_told_without_it(scene: Scene, trick: str, key: str) -> None:
     scene.config({"thresholds": {"exact": {"min": 0.5}, "errors": {"max": 1}}}, **{"pass-env": ["MODEL_API_KEY"]})
     scene.app(SPEAK + trick, at=5)
-    after = scene.gate().holds(0, finished=12)
+    after = scene.gate().holds(0, "warning: ", "held a secret", finished=12)
+    assert "HoneyHiveWarning" not in after.heard.log, "it is a line of the log, without a place in our source"
     assert outcome(after, 5)[key] is not None
+
+
+def test_a_variable_that_is_not_set_is_named(scene: Scene) -> None:
+    scene.config(**{"pass-env": ["MODEL_API_KY"]})
+    scene.gate().holds(0, "pass-env: MODEL_API_KY is not set in this job", finished=12)
 
 
 EVALUATORS = {

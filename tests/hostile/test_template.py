@@ -197,3 +197,13 @@ def test_a_forks_report_is_published_in_our_words(bees: Bees) -> None:
         json.loads((machine.workspace / "honeyhive-report" / "report.json").read_text())["context"]
     )
     assert step.exit_code == 0, step.log
+
+
+def test_a_template_that_lists_the_checks_serves_an_experiment_that_has_none(scene: Scene) -> None:
+    table = "{% block table %}{% for check in finding.checks %}{{ check.metric }}{% endfor %}{% endblock %}"
+    scene.project.write("words.md.j2", EXTENDS + table + "{% block footer %}told by the team{% endblock %}")
+    scene.config(template="words.md.j2")
+    scene.app("os._exit(3)", at=5)
+    after = scene.gate().holds(3, "7 of 12 datapoints have no outcome", finished=5)
+    assert "told by the team" in after.file("comment.md")
+    assert "Template not used" not in after.output
