@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import socket
 import time
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -56,6 +60,17 @@ reads = {"fd": os.listdir, "cwd": os.readlink, "root": os.readlink}
 return {name: tried(reads.get(name, lambda path: open(path).read(1)), f"/proc/1/{name}") for name in names}
 """
     assert set(seen(runner, project, body).values()) == {"PermissionError"}
+
+
+def test_it_has_no_way_to_the_engine_whose_socket_a_runner_mounts(runner: Runner, project: Project) -> None:
+    runner.folder.mkdir(parents=True, exist_ok=True)
+    with socket.socket(socket.AF_UNIX) as engine, contextlib.chdir(runner.folder):
+        engine.bind("docker.sock")  # a relative name: a socket's may have 107 bytes
+        Path("docker.sock").chmod(0o660)
+        engine.listen()
+        runner = replace(runner, options=("-v", f"{runner.folder}/docker.sock:/var/run/docker.sock"))
+        body = 'import socket; return tried(socket.socket(socket.AF_UNIX).connect, "/var/run/docker.sock")'
+        assert seen(runner, project, body) == "PermissionError"
 
 
 def test_it_finds_no_secret_in_any_file_that_it_can_read(runner: Runner, project: Project) -> None:
