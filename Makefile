@@ -45,7 +45,7 @@ fuzz: $(UV)
 
 soak: export HONEYHIVE_SOAK ?= 200
 soak: $(UV)
-	$(RUN) pytest tests/soak
+	$(RUN) pytest -n 2 tests/soak
 
 bench: $(UV)
 	$(RUN) python tests/bench/speed.py

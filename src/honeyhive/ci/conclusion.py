@@ -114,7 +114,7 @@ def _main_error(judged: Sequence[Judged], policies: Policies, code: int) -> Anno
         return Annotation(level=Level.ERROR, title=first.title, message=message, file=first.file, line=first.line)
     assert isinstance(first, Verdict)  # noqa: S101 - what was skipped has no code of its own
     check = by_weight([check for check in first.checks if check.gating and _decides(check, policies, code)])[0]
-    why = f"; {guilty[0].commonest_error}" if guilty[0].commonest_error else ""
+    why = f" — {guilty[0].commonest_error}" if guilty[0].commonest_error else ""
     message = f"{first.experiment}: {_said(check)}{why}{rest}"
     return Annotation(level=Level.ERROR, title=_title(check, code), message=message)
 
