@@ -6,13 +6,10 @@ The parts are imported where they are needed, so that `--help` need not wait for
 from __future__ import annotations
 
 import dataclasses
-import errno
 import io
 import os
 import shutil
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -33,12 +30,12 @@ from honeyhive.ci.ending import (
     warn_in_a_line,
 )
 from honeyhive.ci.outlet import OUTLET
-from honeyhive.ci.secrets import given_secrets, known_secrets, passed_secrets
-from honeyhive.errors import HoneyHiveError, InputError, RunFileError
+from honeyhive.ci.secrets import given_secrets, known_secrets
+from honeyhive.ci.writing import named_as_given, writing
+from honeyhive.errors import HoneyHiveError, InputError
 
 if TYPE_CHECKING:
     from honeyhive.ci.conclusion import Conclusion
-    from honeyhive.ci.config import ExperimentConfig
     from honeyhive.ci.settings import Settings
 
 
@@ -88,6 +85,7 @@ def run(
     `compare`.
     """
     from honeyhive.ci import console
+    from honeyhive.ci.loaded import load_experiment
     from honeyhive.ci.platform import find_client, following
     from honeyhive.ci.storing import keep_here
     from honeyhive.documents import neutralise
@@ -103,12 +101,12 @@ def run(
     target = out or Path(".honeyhive", "runs", f"{config.name}.jsonl")
     here = Path.cwd()  # the user's code may go elsewhere
     whole = here / target
-    experiment = dataclasses.replace(_load_experiment(config, settings, besides), run_id=run_id)
+    experiment = dataclasses.replace(load_experiment(config, settings, besides), run_id=run_id)
     client = find_client(os.environ) if error_file is None else None  # the parent that waits for us sends it itself
     with (
         console.progress_on(sys.stderr, config.name) as observer,
-        _writing(target),
-        _named_as_given(whole, target),
+        writing(target),
+        named_as_given(whole, target),
         following(client, target, os.environ, workers=config.max_workers) as (delivery, platform_lines),
     ):
         result = run_experiment(
@@ -348,37 +346,6 @@ def _print_plan(
         say(line)
 
 
-def _load_experiment(config: ExperimentConfig, settings: Settings, besides: Path | None) -> Any:
-    """The experiment with the user's code imported; ours is imported before, so that nothing of theirs replaces it."""
-    from honeyhive.ci.rows import Besides, open_dataset
-    from honeyhive.experiments.evaluators import to_evaluator
-    from honeyhive.experiments.loading import load_callable, prepend_paths
-    from honeyhive.experiments.provenance import provenance
-    from honeyhive.experiments.running import Experiment
-    from honeyhive.gate.must_pass import retry_rule
-
-    known = Besides.of_json(besides.read_text(encoding="utf-8")) if besides else None
-    OUTLET.learn(passed_secrets(os.environ, known.passed if known else ()))
-    dataset = open_dataset(config, settings, base_rows=known.base_rows if known else None)
-    git = provenance(settings.directory, os.environ) if known is None else known.provenance
-    prepend_paths([settings.directory, *(settings.directory / path for path in settings.python_path)])
-    function = load_callable(config.function)
-    evaluators = tuple(to_evaluator(load_callable(reference)) for reference in config.evaluators)
-    return Experiment(
-        name=config.name,
-        function=function,
-        function_name=config.function,
-        dataset=dataset,
-        evaluators=evaluators,
-        max_workers=config.max_workers,
-        repeats=config.repeats,
-        timeout=config.timeout,
-        retry=retry_rule(config.parsed_thresholds()),
-        git=git,
-        redactor=OUTLET.redactor,
-    )
-
-
 def _write(path: Path, text: str) -> None:
     from honeyhive.ci.publish import write_file
     from honeyhive.documents import neutralise
@@ -386,33 +353,8 @@ def _write(path: Path, text: str) -> None:
     if path == Path("-"):
         say(neutralise(text.rstrip("\n")))
     else:
-        with _writing(path):
+        with writing(path):
             write_file(path, text)
-
-
-@contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    """What keeps us from writing where the user said is for them to mend; a disk that is full breaks the run."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
-            hint = "make room; what was finished is kept: go on with --resume"
-            raise RunFileError(f"cannot be written: {error.strerror}", file=str(path), hint=hint) from error
-        raise InputError(
-            f"cannot be written: {error.strerror}", file=str(path), hint="see to the folder, or give another path"
-        ) from error
-
-
-@contextmanager
-def _named_as_given(path: Path, given: Path) -> Iterator[None]:
-    """An error in the file at `path` names it as the user did."""
-    try:
-        yield
-    except HoneyHiveError as error:
-        if error.file == str(path):
-            error.file = str(given)
-        raise
 
 
 def _conclude(found: Conclusion, *, quiet: bool = False) -> None:

@@ -1,11 +1,15 @@
-"""Regular files, opened without waiting: the name that somebody chose may lead to a pipe, a device or a socket."""
+"""Regular files, opened without waiting, for a name may lead to a pipe or a device; and replaced as a whole."""
 
 from __future__ import annotations
 
 import errno
 import os
 import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 # Neither is there on every system; without the first, a FIFO would keep us waiting for who writes to it.
 _CAREFUL = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
@@ -58,3 +62,16 @@ def written(descriptor: int) -> int:
 def is_vast(descriptor: int) -> bool:
     """Whether a file is larger than any run, or claims to hold what nobody has written."""
     return written(descriptor) < os.fstat(descriptor).st_size
+
+
+@contextmanager
+def replaced(path: Path, *, mode: int = 0o644) -> Iterator[BinaryIO]:
+    """What is written in the block stands at `path` after it, all of it or nothing: then what was there stays."""
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            yield stream
+        Path(temporary).chmod(mode)
+        Path(temporary).replace(path)
+    finally:
+        Path(temporary).unlink(missing_ok=True)

@@ -21,7 +21,7 @@ from pathlib import Path
 def tried(attempt, *arguments):
     try:
         return attempt(*arguments) or "done"
-    except Exception as error:
+    except OSError as error:
         return type(error).__name__
 
 def double(inputs):

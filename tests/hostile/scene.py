@@ -15,12 +15,13 @@ import sys
 import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import stories
 from container.project import Project
 from container.runner import COMMAND_FILES, SECRETS, Runner
 from github_server import GitHubServer
@@ -49,10 +50,7 @@ def exact(outputs, inputs, ground_truth):
     return outputs == ground_truth
 """
 EXPERIMENT: Mapping[str, Any] = {
-    "name": "doubling",
-    "function": "app:double",
-    "dataset": "numbers.jsonl",
-    "evaluators": ["app:exact"],
+    **stories.EXPERIMENT,
     "baseline": "none",
     "max-workers": 1,
     "thresholds": {"exact": {"min": 0.5}},
@@ -261,7 +259,8 @@ class Scene:
 
     def signalled(self, going: Going, number: signal.Signals, *, when: Callable[[], bool]) -> Aftermath:
         """Send the step a signal as soon as something is so, and wait for its end."""
-        try:
+        with ExitStack() as unless_sent:
+            unless_sent.callback(going.process.kill)
             deadline = time.monotonic() + PATIENCE
             while not when():
                 assert going.process.poll() is None, "the step ended before"
@@ -272,9 +271,7 @@ class Scene:
                 self.runner.signal(number.name)
             else:
                 going.process.send_signal(number)
-        except BaseException:
-            going.process.kill()
-            raise
+            unless_sent.pop_all()
         return self.finish(going)
 
 

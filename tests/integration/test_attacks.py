@@ -17,7 +17,7 @@ from container.runner import Step
 from honeyhive.ci.stores.entry import Entry
 from honeyhive.ci.stores.manifest import place_of, to_manifest
 from platform_server import PlatformServer
-from stories import COMMENT, ID, NAME, Bees, Job, app, config, empty_repository, numbers, running_repository
+from stories import COMMENT, ID, NAME, Bees, Job, app, config, empty_repository, numbers
 
 
 @pytest.fixture
@@ -25,19 +25,6 @@ def empty(tmp_path: Path) -> Iterator[Bees]:
     """A repository with nothing in it."""
     with empty_repository(tmp_path) as found:
         yield found
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bees]:
-    with running_repository(tmp_path_factory.mktemp("bees")) as found:
-        yield found
-
-
-@pytest.fixture
-def begun(running: Bees) -> Iterator[Bees]:
-    """A repository whose main doubles 60 of 100 numbers rightly, and has a run of that."""
-    yield running
-    assert running.server.violations == []
 
 
 @pytest.fixture

@@ -30,20 +30,6 @@ ONE_COMMENT = f"/repos/{NAME}/issues/comments"
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[GitHubServer]:
-    with GitHubServer(tmp_path / "github") as found:
-        yield found
-        assert found.violations == []
-
-
-@pytest.fixture
-def repository(server: GitHubServer) -> Repository:
-    made = server.repository(NAME, id=ID)
-    made.issues.add(5)
-    return made
-
-
-@pytest.fixture
 def github(server: GitHubServer, repository: Repository) -> Iterator[GitHub]:
     with client_of(server) as found:
         yield found

@@ -15,7 +15,7 @@ import pytest
 
 from container.runner import Runner, Step
 from honeyhive.gate.comment import MARKER
-from stories import APP, COMMENT, READ, Bees, Job, app, config, empty_repository, numbers, running_repository
+from stories import APP, COMMENT, READ, Bees, Job, app, config, empty_repository, numbers
 
 CHEAT = {"app.py": APP.format(right=0).replace("return outputs == ground_truth", "return True")}
 MIN = config({"thresholds": {"exact": {"min": 0.55}}})
@@ -28,19 +28,6 @@ def bees(tmp_path: Path) -> Iterator[Bees]:
     """A repository with nothing in it."""
     with empty_repository(tmp_path) as found:
         yield found
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bees]:
-    with running_repository(tmp_path_factory.mktemp("bees")) as found:
-        yield found
-
-
-@pytest.fixture
-def begun(running: Bees) -> Iterator[Bees]:
-    """A repository whose main doubles 60 of 100 numbers rightly, and has a run of that."""
-    yield running
-    assert running.server.violations == []
 
 
 def verdict(step: Step) -> tuple[int, str]:

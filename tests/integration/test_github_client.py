@@ -28,20 +28,6 @@ NOW = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[GitHubServer]:
-    with GitHubServer(tmp_path / "github") as found:
-        yield found
-        assert found.violations == []
-
-
-@pytest.fixture
-def repository(server: GitHubServer) -> Repository:
-    made = server.repository(NAME, id=ID)
-    made.issues.add(5)
-    return made
-
-
-@pytest.fixture
 def pauses() -> list[float]:
     return []
 

@@ -27,20 +27,6 @@ NOTE = Annotation(level=Level.ERROR, title="t", message="m", file="a.jsonl", lin
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[GitHubServer]:
-    with GitHubServer(tmp_path / "github") as found:
-        yield found
-        assert found.violations == []
-
-
-@pytest.fixture
-def repository(server: GitHubServer) -> Repository:
-    made = server.repository(NAME, id=ID)
-    made.issues.add(5)
-    return made
-
-
-@pytest.fixture
 def clock() -> Clock:
     return Clock()
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 import os
-import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
@@ -26,7 +25,7 @@ from honeyhive.experiments.beside import open_beside
 from honeyhive.experiments.datapoint import Datapoint
 from honeyhive.experiments.dataset import Dataset
 from honeyhive.gate.broken import Broken, Finding
-from honeyhive.regular import open_regular
+from honeyhive.regular import open_regular, replaced
 from honeyhive.runfile import companion
 from honeyhive.runlines import MAX_LINE
 
@@ -69,16 +68,18 @@ class Cleaning:
         if self._done:
             return
         until = time.monotonic() + self._words.left(CLEANED, least=_LEAST)
-        try:
-            found = clean_run(self._run_file, OUTLET.redactor, until=until)
-        except OutOfTimeError:
-            self._put_away("there was no time to take the secrets out of its run")
-            return
-        except Cancelled:  # who catches it comes here again
-            raise
-        except Exception:
-            self._put_away("the secrets cannot be taken out of its run")
-            raise
+        with ExitStack() as unless_clean:
+            unless_clean.callback(self._put_away, "the secrets cannot be taken out of its run")
+            try:
+                found = clean_run(self._run_file, OUTLET.redactor, until=until)
+            except OutOfTimeError:
+                unless_clean.pop_all()
+                self._put_away("there was no time to take the secrets out of its run")
+                return
+            except Cancelled:  # who catches it comes here again
+                unless_clean.pop_all()
+                raise
+            unless_clean.pop_all()
         self._done = True
         if found:
             lines = "a line" if found == 1 else f"{found:,} lines"
@@ -214,18 +215,11 @@ def _rewrite(path: Path, stream: BinaryIO, redactor: Redactor, until: float) -> 
     """Put the clean file in the place of the other, all of it or nothing, for the same owner to read."""
     stream.seek(0)
     was, changed = os.fstat(stream.fileno()), 0
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as clean:
-            for line in _in_time(iter(lambda: stream.readline(MAX_LINE), b""), until):
-                kept = redactor.json_line(line)
-                changed += kept != line
-                clean.write(kept)
-            os.fchmod(clean.fileno(), was.st_mode & 0o777)
-            if os.geteuid() == 0:
-                os.fchown(clean.fileno(), was.st_uid, was.st_gid)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with replaced(path, mode=was.st_mode & 0o777) as clean:
+        for line in _in_time(iter(lambda: stream.readline(MAX_LINE), b""), until):
+            kept = redactor.json_line(line)
+            changed += kept != line
+            clean.write(kept)
+        if os.geteuid() == 0:
+            os.fchown(clean.fileno(), was.st_uid, was.st_gid)
     return changed

@@ -6,13 +6,12 @@ import errno
 import os
 import shutil
 import stat
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from honeyhive.regular import open_regular
+from honeyhive.regular import open_regular, replaced
 
 _FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 _Choice = Callable[[os.stat_result], bool]
@@ -138,16 +137,9 @@ def take_file(path: Path, owner: Owner) -> None:
             os.fchmod(descriptor, 0o644)
             os.fchown(descriptor, owner.uid, owner.gid)
             return
-        copy, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(copy, "wb") as alone:
-                shutil.copyfileobj(stream, alone)
-                os.fchmod(copy, 0o644)
-                os.fchown(copy, owner.uid, owner.gid)
-            Path(temporary).replace(path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        with replaced(path) as alone:
+            shutil.copyfileobj(stream, alone)
+            os.fchown(alone.fileno(), owner.uid, owner.gid)
 
 
 def make_folder(place: Path, owner: Owner) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import secrets
-import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 
 from honeyhive.ci.outlet import OUTLET
 from honeyhive.errors import ReportingError
+from honeyhive.regular import replaced
 
 SUMMARY_LIMIT = 2**20
 """GitHub drops a step summary that is larger than this many bytes."""
@@ -26,15 +26,8 @@ def write_file(path: Path, text: str, *, inside: Path | None = None) -> None:
     if inside is not None:
         refuse_links(path.parent, inside)
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace") as stream:
-            stream.write(OUTLET.clean(text))
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with replaced(path) as stream:
+        stream.write(OUTLET.clean(text).encode("utf-8", "replace"))
 
 
 def write_json(path: Path, value: Any, *, inside: Path | None = None) -> None:

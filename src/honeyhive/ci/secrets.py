@@ -124,8 +124,8 @@ def _is_public(value: str) -> bool:
 def _our_keys() -> frozenset[str]:
     """What the run file, the report and the comparison are written with: to redact that would make them unreadable."""
     from honeyhive.ci.reports.report_json import Document  # noqa: PLC0415 - hardly any job needs it
-    from honeyhive.ci.schemas import schema_of  # noqa: PLC0415
-    from honeyhive.runlines import LINES  # noqa: PLC0415
+    from honeyhive.ci.schemas import schema_of  # noqa: PLC0415 - as above
+    from honeyhive.runlines import LINES  # noqa: PLC0415 - as above
 
     schemas = [model.model_json_schema() for model in (Document, *LINES.values())]
     return frozenset(_keys([schema_of("comparison"), *schemas]))

@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from jinja2 import FunctionLoader, StrictUndefined, TemplateError, TemplateSyntaxError, Undefined
@@ -177,11 +178,9 @@ class CustomTemplate:
         self._template = self._compiled(f"./{name}")
 
     def _compiled(self, name: str) -> Any:
-        try:
+        with self._explained():
             self._sandbox.get_template(BASE)
             template = self._sandbox.get_template(name)
-        except Exception as error:
-            raise self._fault(error) from error
         for block in template.blocks:
             if block not in BLOCKS:
                 raise CustomTemplateError(f"there is no block `{block}`: {did_you_mean(block, BLOCKS)}")
@@ -195,15 +194,21 @@ class CustomTemplate:
         """What it says of an experiment, by block: `ours` is what we do. `CustomTemplateError` where it cannot."""
         self._taken = {}
         said = {name: _Safe(ours.get(name, "")) for name in BLOCKS}
-        try:
+        with self._explained():
             self._template.render({**values, "ours": said})
-        except Exception as error:
-            raise self._fault(error) from error
         if self._taken.keys() < set(BLOCKS):
             raise CustomTemplateError(f'it has to begin with {{% extends "{BASE}" %}} and to write blocks of that')
         shown = {name: self._taken[name].strip() for name in BLOCKS}
         check(shown)
         return shown
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """A template is code that the user wrote: whatever comes out of it is one reason why it cannot be shown."""
+        try:
+            yield
+        except Exception as error:
+            raise self._fault(error) from error
 
     def _fault(self, error: Exception) -> CustomTemplateError:
         if isinstance(error, MemoryError | RecursionError):
